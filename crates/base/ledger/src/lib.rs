@@ -1,0 +1,18 @@
+//! The record's shapes and proofs: envelope, Merkle proofs, signed notes, checkpoints, `Recorded<T>`. No I/O.
+//!
+//! What stands here can be checked by anybody who holds bytes and a public key; what writes them is `record`.
+
+mod body;
+pub mod checkpoint;
+mod envelope;
+pub mod key;
+pub mod merkle;
+pub mod note;
+mod recorded;
+pub mod tile;
+
+pub use body::{Body, BodyError, Term, TermKind};
+pub use checkpoint::{Checkpoint, CheckpointError, VerifiedCheckpoint};
+pub use envelope::{Envelope, EnvelopeError, Kind, LogId, LogName, Times, Visibility};
+pub use merkle::{Hash, ProofError};
+pub use recorded::{Opaque, Position, Recordable, Recorded, RecordedError};

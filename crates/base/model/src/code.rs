@@ -1,0 +1,198 @@
+//! Reason codes: one stable name for every refusal and finding that a person can meet.
+//!
+//! The table is the index of the pages under `docs/codes` and of the console's help; a test walks it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Whose move it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Blame {
+    /// The input is broken: whoever made it has to mend it.
+    Input,
+    /// A proof failed: treat as an attack until explained.
+    Proof,
+    /// Something needed is missing, stale, unsupported or out of reach: no verdict is possible yet.
+    Missing,
+    /// Policy says no to something that is proven.
+    Policy,
+    /// The operator's setting is at fault.
+    Operator,
+    /// The record itself is damaged.
+    Record,
+}
+
+macro_rules! codes {
+    ($($variant:ident = $name:literal, $blame:ident, $summary:literal, $fix:literal;)*) => {
+        /// A stable reason code. The spelling never changes once released.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $(#[doc = $summary] $variant,)* }
+
+        impl Code {
+            /// Every code, in the order of the table.
+            pub const ALL: &[Code] = &[$(Code::$variant,)*];
+
+            /// The stable spelling, in kebab-case.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            pub const fn blame(self) -> Blame {
+                match self { $(Self::$variant => Blame::$blame,)* }
+            }
+
+            /// One sentence: what it means.
+            pub const fn summary(self) -> &'static str {
+                match self { $(Self::$variant => $summary,)* }
+            }
+
+            /// One sentence: what to do next.
+            pub const fn fix(self) -> &'static str {
+                match self { $(Self::$variant => $fix,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    // Input: the bytes are not what they say they are.
+    MalformedJson = "malformed-json", Input, "The document is not valid JSON.", "Fetch the file again; it may be truncated.";
+    MalformedField = "malformed-field", Input, "A field is missing or has the wrong shape.", "The message names the field; ask the producer for a valid document.";
+    MalformedBase64 = "malformed-base64", Input, "A field that must be base64 is not.", "Ask the producer for a valid document.";
+    UnsupportedFormat = "unsupported-format", Missing, "The document is of no format that Linkward reads.", "See `docs/formats.md` for the formats that are read.";
+    UnsupportedVersion = "unsupported-version", Missing, "The document's version is not one that Linkward reads.", "Update Linkward, or ask for an older version of the format.";
+    TooLarge = "too-large", Input, "The document is beyond a limit on size, depth or count.", "The message names the limit.";
+    BundleNoMaterial = "bundle-no-material", Input, "The bundle names neither a certificate nor a key.", "Sign again with a client that writes complete bundles.";
+    BundleNoSignature = "bundle-no-signature", Input, "The bundle holds no signature.", "Sign again.";
+    BundleManySignatures = "bundle-many-signatures", Input, "A bundle's envelope must hold exactly one signature.", "Sign again; several signers need several bundles.";
+    BundleRootCertificate = "bundle-root-certificate", Proof, "The bundle brings its own root certificate.", "Roots come from the trust root alone; sign again with a current client.";
+    BundleNoLogEntry = "bundle-no-log-entry", Missing, "The bundle holds no transparency log entry.", "Sign again with a transparency log.";
+    BundleNoTime = "bundle-no-time", Missing, "Nothing in the bundle proves when it was signed.", "Sign again with a timestamp authority or a log that promises a time.";
+    LockfileMalformed = "lockfile-malformed", Input, "A lockfile could not be read.", "The message names file and line; regenerate the lockfile.";
+
+    // Proof: a check was made and failed.
+    SignatureMismatch = "signature-mismatch", Proof, "The signature does not match the signed bytes.", "Do not use the artifact; get it and its bundle again from the source.";
+    DigestMismatch = "digest-mismatch", Proof, "The artifact is not the one that was signed.", "Compare where the artifact and the bundle came from; fetch both again.";
+    SubjectMissing = "subject-missing", Proof, "The attestation speaks of other artifacts.", "Find the attestation of this artifact.";
+    CertificateUntrusted = "certificate-untrusted", Proof, "The signing certificate does not chain to a trusted authority.", "Check which instance signed it, and name its trust root with --trusted-root.";
+    CertificateExpired = "certificate-expired", Proof, "The certificate was not valid when the signature was made.", "Sign again.";
+    CertificateUsage = "certificate-usage", Proof, "The certificate is not made for signing code.", "Sign with a code-signing certificate.";
+    CertificateMalformed = "certificate-malformed", Input, "A certificate could not be read.", "Sign again.";
+    KeyMismatch = "key-mismatch", Proof, "The signature was made with another key.", "Check that --key is the signer's public key.";
+    KeyMalformed = "key-malformed", Input, "A key could not be read.", "Give a PEM public key (SubjectPublicKeyInfo).";
+    KeyUnsupported = "key-unsupported", Missing, "The key's type is not supported.", "Use P-256, P-384, P-521, Ed25519 or RSA.";
+    KeyMissing = "key-missing", Missing, "The bundle was signed with a key that was not given.", "Give the signer's public key with --key.";
+    IdentityMismatch = "identity-mismatch", Proof, "The certificate belongs to another signer.", "Compare --identity and --issuer with the names in the message.";
+    IdentityMissing = "identity-missing", Operator, "No expected signer was named.", "Say who must have signed with --identity and --issuer, or --key.";
+    SctMissing = "sct-missing", Proof, "The certificate carries no signed certificate timestamp.", "Sign again with an authority that logs its certificates.";
+    SctInvalid = "sct-invalid", Proof, "The certificate's signed timestamp does not verify with a trusted certificate log.", "Check which instance signed it, and name its trust root.";
+    LogUnknown = "log-unknown", Proof, "The log entry is from a log that the trust root does not name.", "Check which instance logged it, and name its trust root.";
+    LogPromiseInvalid = "log-promise-invalid", Proof, "The log's signed entry timestamp does not verify.", "Fetch the bundle again; treat as tampered until explained.";
+    LogProofMissing = "log-proof-missing", Missing, "The log entry comes without an inclusion proof.", "Get the bundle again from a client that stores the proof.";
+    LogProofInvalid = "log-proof-invalid", Proof, "The inclusion proof does not lead to the signed root.", "Fetch the bundle again; treat as tampered until explained.";
+    CheckpointMissing = "checkpoint-missing", Missing, "The inclusion proof comes without a checkpoint.", "Get the bundle again from a client that stores the checkpoint.";
+    CheckpointMalformed = "checkpoint-malformed", Input, "The checkpoint is not a signed note of the right form.", "Fetch the bundle again.";
+    CheckpointInvalid = "checkpoint-invalid", Proof, "No signature on the checkpoint is by the log's key.", "Fetch the bundle again; treat as tampered until explained.";
+    CheckpointMismatch = "checkpoint-mismatch", Proof, "The checkpoint is of another tree than the inclusion proof.", "Fetch the bundle again; treat as tampered until explained.";
+    LogEntryMismatch = "log-entry-mismatch", Proof, "The log entry speaks of another signature, key or artifact.", "Fetch the bundle again; treat as tampered until explained.";
+    LogEntryUnsupported = "log-entry-unsupported", Missing, "The log entry is of a kind that is not supported.", "Update Linkward.";
+    LogTimeInFuture = "log-time-in-future", Proof, "The log entry claims a time that has not come.", "Check this machine's clock.";
+    TimestampInvalid = "timestamp-invalid", Proof, "The RFC 3161 timestamp does not verify.", "Fetch the bundle again; treat as tampered until explained.";
+    TimestampMismatch = "timestamp-mismatch", Proof, "The timestamp was made for another signature.", "Fetch the bundle again; treat as tampered until explained.";
+    TimestampUntrusted = "timestamp-untrusted", Proof, "The timestamp is by an authority that the trust root does not name, or not for that time.", "Check which authority made it, and name its trust root.";
+    TrustRootMalformed = "trust-root-malformed", Operator, "The trust root could not be read.", "Get trusted_root.json again from the instance.";
+    TrustRootStale = "trust-root-stale", Missing, "The built-in trust root is older than the setting allows.", "Update Linkward, or name a current one with --trusted-root.";
+
+    // Missing: no verdict is possible yet.
+    NoProvenance = "no-provenance", Missing, "Nothing proves how this artifact was built.", "Build it with `linkward run -- CMD`, or submit its provenance.";
+    NoSignature = "no-signature", Missing, "No signature by an accepted signer is recorded.", "Submit the artifact's bundle.";
+    NoSbom = "no-sbom", Missing, "No SBOM of this artifact is recorded.", "Run `linkward up` in the project that builds it.";
+    SbomIncomplete = "sbom-incomplete", Missing, "The SBOM leaves out what policy asks for.", "Mend what `linkward explain` lists, or use a lockfile.";
+    NotLogged = "not-logged", Missing, "The evidence is not in an accepted transparency log.", "Log it: sign with a log.";
+    NoEvidence = "no-evidence", Missing, "Nothing at all is recorded of this digest.", "Submit its evidence, or check that the digest is right.";
+    NoPolicy = "no-policy", Missing, "No policy rule covers this artifact.", "Add a rule for it to policy.yaml.";
+    NotDigest = "not-digest", Missing, "The image is named by a tag alone; a tag can be moved.", "Name the image by digest.";
+    DigestMalformed = "digest-malformed", Input, "The image's digest is not a digest.", "Name the image as repository@sha256:HEX.";
+    CommitUnsigned = "commit-unsigned", Missing, "The commit carries no signature.", "Sign commits: git config commit.gpgsign true.";
+    CommitUnproven = "commit-unproven", Missing, "The commit's signature could not be checked.", "Name the allowed signers: git config gpg.ssh.allowedSignersFile.";
+    TreeDirty = "tree-dirty", Missing, "The working tree differs from the commit.", "Commit or stash the changes.";
+    SourceUnknown = "source-unknown", Missing, "The source revision could not be read.", "Run inside a git checkout, with git installed.";
+
+    // Policy says no.
+    SignerRefused = "signer-refused", Policy, "Signed, but by none of the signers that policy accepts.", "Compare the signer with policy.yaml.";
+    BuilderRefused = "builder-refused", Policy, "Built by a builder that policy does not accept.", "Compare the builder with policy.yaml.";
+    SourceRefused = "source-refused", Policy, "Built from a source that policy does not accept.", "Compare the source with policy.yaml.";
+    StepFailed = "step-failed", Policy, "The recorded build step did not succeed.", "Look at the step's exit code and build again.";
+    DigestDenied = "digest-denied", Policy, "The digest is on policy's denied list.", "Do not use it; see the reason in policy.yaml.";
+    TooOld = "too-old", Policy, "The artifact is older than policy allows.", "Rebuild it.";
+    EvidenceRefused = "evidence-refused", Policy, "Evidence of this artifact failed its proof.", "See `linkward explain` for the check that failed.";
+    ExceptionApplied = "exception-applied", Policy, "An exception in policy.yaml decides here.", "It ends by itself; see its owner and reason.";
+
+    // The operator's settings.
+    PolicyMalformed = "policy-malformed", Operator, "policy.yaml has faults.", "Mend what is listed by line and column.";
+    ConfigMalformed = "config-malformed", Operator, "linkward.toml has faults.", "Mend what is listed by line and column.";
+    HomeLocked = "home-locked", Operator, "Another process writes this home and cannot be reached.", "Stop it, or use its socket.";
+    HomeFormat = "home-format", Operator, "The home is of a format that this version does not know.", "Use the version that wrote it, or a newer one.";
+    KeyPermissions = "key-permissions", Operator, "A private key can be read by others.", "chmod 600 the key.";
+
+    // The record.
+    RecordRolledBack = "record-rolled-back", Record, "The log is smaller than, or differs from, what was seen before.", "Do not trust this home; restore the newest copy, or find out who replaced it.";
+    RecordDamaged = "record-damaged", Record, "A file of the record is missing, truncated or changed.", "Restore the named file from a backup; `linkward log verify` says when it is whole.";
+    ReplayDiffers = "replay-differs", Record, "Replaying the verdict gives another result than was recorded.", "Treat the record as tampered until explained.";
+    IndexStale = "index-stale", Record, "The index does not match the log.", "Run `linkward record rebuild`.";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A text that is no code.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a reason code")]
+pub struct UnknownCode(String);
+
+impl FromStr for Code {
+    type Err = UnknownCode;
+
+    fn from_str(text: &str) -> Result<Self, UnknownCode> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|code| code.as_str() == text)
+            .ok_or_else(|| UnknownCode(text.to_owned()))
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_distinct_kebab_case_and_explained() {
+        let mut seen = std::collections::BTreeSet::new();
+        for code in Code::ALL {
+            let name = code.as_str();
+            assert!(seen.insert(name), "{name} stands twice");
+            assert!(name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{name}");
+            assert!(code.summary().ends_with('.') && code.fix().ends_with('.'), "{name}");
+            assert_eq!(name.parse(), Ok(*code));
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! For tests: fixtures, keys, vectors, a scratch folder.

@@ -1,0 +1,1 @@
+//! Kubernetes admission from recorded verdicts.

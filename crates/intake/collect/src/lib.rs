@@ -1,0 +1,1 @@
+//! Brings bytes in and says where they came from; never parses evidence.

@@ -1,0 +1,1 @@
+//! Evidence formats: DSSE, in-toto, SLSA, Sigstore bundles, CycloneDX, SPDX; never fetches.

@@ -1,0 +1,1 @@
+//! Lockfiles to components to a deterministic SBOM.

@@ -1,0 +1,1 @@
+//! The signing side: keys, the signer process, the build-step recorder.

@@ -1,0 +1,1 @@
+//! Signatures, certificates, log proofs, timestamps: claims become Proven.

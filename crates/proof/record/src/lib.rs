@@ -1,0 +1,1 @@
+//! Logs, blobs, the rebuildable index, and state.

@@ -1,0 +1,1 @@
+//! Policy to verdict: a pure function of proven evidence, policy, roots and time.

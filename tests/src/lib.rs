@@ -1,0 +1,1 @@
+//! The end-to-end tests live under `tests/`; this library is empty.
