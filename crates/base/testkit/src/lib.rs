@@ -1,1 +1,37 @@
-//! For tests: fixtures, keys, vectors, a scratch folder.
+//! For tests only: where conformance data lies, scratch folders, fixed times.
+
+use std::path::PathBuf;
+
+use linkward_model::Instant;
+
+/// The folder of conformance data, named by `LINKWARD_VECTORS`; says visibly that a test is skipped where it is unset.
+pub fn vectors() -> Option<PathBuf> {
+    let found = std::env::var_os("LINKWARD_VECTORS").map(PathBuf::from).filter(|path| path.is_dir());
+    if found.is_none() {
+        skipped("LINKWARD_VECTORS is not set");
+    }
+    found
+}
+
+/// Says on standard error that the current test is skipped, and why: the test command counts these lines.
+#[allow(clippy::print_stderr, reason = "the test command reads this line")]
+pub fn skipped(why: &str) {
+    let thread = std::thread::current();
+    eprintln!("skipped: {}: {why}", thread.name().unwrap_or("test"));
+}
+
+/// A fixed point in time for tests: 2026-01-01T00:00:00Z.
+pub const fn noon() -> Instant {
+    Instant::from_seconds(1_767_225_600)
+}
+
+/// A scratch folder that goes away with the value.
+///
+/// # Panics
+/// No folder can be made.
+pub fn scratch() -> tempfile::TempDir {
+    match tempfile::tempdir() {
+        Ok(folder) => folder,
+        Err(error) => panic!("a scratch folder is needed: {error}"),
+    }
+}
