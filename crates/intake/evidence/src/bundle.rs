@@ -1,0 +1,219 @@
+//! Sigstore bundles v0.1, v0.2 and v0.3 (sigstore/protobuf-specs, protobuf JSON spelling).
+
+use linkward_model::{Algorithm, Code, Digest};
+use serde_json::Value;
+
+use crate::dsse::Envelope;
+use crate::field::Field;
+use crate::{Claim, Fault};
+
+/// Most certificates, log entries and timestamps of one bundle.
+const MAX_ITEMS: usize = 32;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    V0_1,
+    V0_2,
+    V0_3,
+}
+
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    pub version: Version,
+    pub material: Material,
+    pub entries: Vec<LogEntry>,
+    /// RFC 3161 responses, DER.
+    pub timestamps: Vec<Vec<u8>>,
+    pub content: Content,
+}
+
+/// Whose key made the signature.
+#[derive(Clone, Debug)]
+pub enum Material {
+    /// DER certificates, the leaf first.
+    Certificates(Vec<Vec<u8>>),
+    /// A managed key, by a hint that proves nothing.
+    PublicKey { hint: String },
+}
+
+#[derive(Clone, Debug)]
+pub enum Content {
+    Message { digest: Option<Digest>, signature: Vec<u8> },
+    Envelope(Envelope),
+}
+
+#[derive(Clone, Debug)]
+pub struct LogEntry {
+    pub index: u64,
+    pub log_id: Vec<u8>,
+    pub kind: String,
+    pub version: String,
+    /// Seconds since 1970; 0 where the log does not say (Rekor v2).
+    pub integrated: i64,
+    /// The signed entry timestamp of Rekor v1.
+    pub promise: Option<Vec<u8>>,
+    pub proof: Option<InclusionProof>,
+    pub body: Vec<u8>,
+}
+
+#[derive(Clone, Debug)]
+pub struct InclusionProof {
+    pub index: u64,
+    pub size: u64,
+    pub root: Vec<u8>,
+    pub hashes: Vec<Vec<u8>>,
+    pub checkpoint: Option<String>,
+}
+
+impl Bundle {
+    /// # Errors
+    /// Not JSON, or not a bundle; the fault says where.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
+        let document = crate::json(bytes)?;
+        Self::read(&Field::root(&document))
+    }
+
+    pub(crate) fn read(field: &Field<'_>) -> Result<Self, Fault> {
+        field.object()?;
+        let media = field.required("mediaType")?;
+        let version = match media.text()? {
+            "application/vnd.dev.sigstore.bundle+json;version=0.1" => Version::V0_1,
+            "application/vnd.dev.sigstore.bundle+json;version=0.2" => Version::V0_2,
+            "application/vnd.dev.sigstore.bundle+json;version=0.3"
+            | "application/vnd.dev.sigstore.bundle.v0.3+json" => Version::V0_3,
+            other => {
+                let message = format!("`{other}` is not a bundle of version 0.1, 0.2 or 0.3");
+                return Err(Fault::new(Code::UnsupportedVersion, media.place(), message));
+            }
+        };
+        let material = field
+            .optional("verificationMaterial")
+            .ok_or_else(|| Fault::new(Code::BundleNoMaterial, "$", "has no `verificationMaterial`"))?;
+        let timestamps = match material.optional("timestampVerificationData") {
+            None => Vec::new(),
+            Some(data) => bounded(&data, "rfc3161Timestamps")?
+                .iter()
+                .map(|item| item.required("signedTimestamp")?.base64())
+                .collect::<Result<_, _>>()?,
+        };
+        Ok(Self {
+            version,
+            entries: bounded(&material, "tlogEntries")?.iter().map(entry).collect::<Result<_, _>>()?,
+            timestamps,
+            content: content(field)?,
+            material: read_material(&material)?,
+        })
+    }
+}
+
+fn bounded<'a>(field: &Field<'a>, name: &str) -> Result<Vec<Field<'a>>, Fault> {
+    let items = field.list(name)?;
+    if items.len() > MAX_ITEMS {
+        let message = format!("`{name}` has more than {MAX_ITEMS} items");
+        return Err(Fault::new(Code::TooLarge, field.place(), message));
+    }
+    Ok(items)
+}
+
+fn read_material(field: &Field<'_>) -> Result<Material, Fault> {
+    let none = || Fault::new(Code::BundleNoMaterial, field.place(), "names neither a certificate nor a key");
+    if let Some(chain) = field.optional("x509CertificateChain") {
+        let certificates = bounded(&chain, "certificates")?
+            .iter()
+            .map(|item| item.required("rawBytes")?.base64())
+            .collect::<Result<Vec<_>, _>>()?;
+        return if certificates.is_empty() { Err(none()) } else { Ok(Material::Certificates(certificates)) };
+    }
+    if let Some(certificate) = field.optional("certificate") {
+        return Ok(Material::Certificates(vec![certificate.required("rawBytes")?.base64()?]));
+    }
+    let key = field.optional("publicKey").ok_or_else(none)?;
+    Ok(Material::PublicKey { hint: key.optional_text("hint")?.unwrap_or("").to_owned() })
+}
+
+fn entry(field: &Field<'_>) -> Result<LogEntry, Fault> {
+    let kind = field.required("kindVersion")?;
+    let promise =
+        field.optional("inclusionPromise").and_then(|promise| promise.optional("signedEntryTimestamp"));
+    Ok(LogEntry {
+        index: field.optional("logIndex").map_or(Ok(0), |field| field.index())?,
+        log_id: field.required("logId")?.required("keyId")?.base64()?,
+        kind: kind.required("kind")?.text()?.to_owned(),
+        version: kind.required("version")?.text()?.to_owned(),
+        integrated: field.optional("integratedTime").map_or(Ok(0), |field| field.integer())?,
+        promise: promise.map(|field| field.base64()).transpose()?,
+        proof: field.optional("inclusionProof").map(|field| proof(&field)).transpose()?,
+        body: field.required("canonicalizedBody")?.base64()?,
+    })
+}
+
+fn proof(field: &Field<'_>) -> Result<InclusionProof, Fault> {
+    let hashes = field.list("hashes")?;
+    // A tree of 2^63 leaves has paths of 63 hashes.
+    if hashes.len() > 64 {
+        return Err(Fault::new(Code::TooLarge, field.place(), "has more than 64 hashes"));
+    }
+    let checkpoint = field.optional("checkpoint").and_then(|checkpoint| checkpoint.optional("envelope"));
+    Ok(InclusionProof {
+        index: field.optional("logIndex").map_or(Ok(0), |field| field.index())?,
+        size: field.required("treeSize")?.index()?,
+        root: field.required("rootHash")?.base64()?,
+        hashes: hashes.iter().map(Field::base64).collect::<Result<_, _>>()?,
+        checkpoint: checkpoint.map(|field| field.text().map(str::to_owned)).transpose()?,
+    })
+}
+
+fn content(field: &Field<'_>) -> Result<Content, Fault> {
+    if let Some(envelope) = field.optional("dsseEnvelope") {
+        let envelope_read = Envelope::read(&envelope)?;
+        return match envelope_read.signatures.len() {
+            0 => Err(Fault::new(Code::BundleNoSignature, envelope.place(), "has no signature")),
+            1 => Ok(Content::Envelope(envelope_read)),
+            count => Err(Fault::new(
+                Code::BundleManySignatures,
+                envelope.place(),
+                format!("has {count} signatures, a bundle holds one"),
+            )),
+        };
+    }
+    let message = field.optional("messageSignature").ok_or_else(|| {
+        Fault::new(Code::BundleNoSignature, "$", "has neither messageSignature nor dsseEnvelope")
+    })?;
+    let signature = message
+        .optional("signature")
+        .ok_or_else(|| Fault::new(Code::BundleNoSignature, message.place(), "has no `signature`"))?
+        .base64()?;
+    let digest = match message.optional("messageDigest") {
+        None => None,
+        Some(digest) => {
+            let name = digest.required("algorithm")?;
+            let algorithm = match name.text()? {
+                "SHA2_256" => Algorithm::Sha256,
+                "SHA2_384" => Algorithm::Sha384,
+                "SHA2_512" => Algorithm::Sha512,
+                other => return Err(name.fault(format!("`{other}` is not SHA2_256, SHA2_384 or SHA2_512"))),
+            };
+            let bytes = digest.required("digest")?;
+            let read = Digest::from_bytes(algorithm, &bytes.base64()?);
+            Some(read.ok_or_else(|| bytes.fault("has the wrong length for its algorithm"))?)
+        }
+    };
+    Ok(Content::Message { digest, signature })
+}
+
+pub(crate) struct Format;
+
+impl crate::Format for Format {
+    fn name(&self) -> &'static str {
+        "Sigstore bundle"
+    }
+
+    fn recognise(&self, document: &Value) -> bool {
+        let media = document.get("mediaType").and_then(Value::as_str).unwrap_or("");
+        media.contains("dev.sigstore.bundle") || document.get("verificationMaterial").is_some()
+    }
+
+    fn parse(&self, document: &Value) -> Result<Claim, Fault> {
+        Bundle::read(&Field::root(document)).map(|bundle| Claim::Bundle(Box::new(bundle)))
+    }
+}
