@@ -1,1 +1,17 @@
-//! The signing side: keys, the signer process, the build-step recorder.
+//! The signing side: keys, the signer process, the build-step recorder, bundles and the home's own trust root.
+
+mod authority;
+pub mod bundle;
+mod keys;
+mod process;
+mod protocol;
+mod provenance;
+pub mod step;
+mod trusted_root;
+
+pub use authority::{Authority, AuthorityError, ServerIdentity};
+pub use keys::{KeyError, PublicKeys, create_keys};
+pub use process::{ProcessError, SignerProcess};
+pub use protocol::serve;
+pub use provenance::{PAYLOAD_TYPE, Source, provenance, sbom};
+pub use trusted_root::trusted_root;

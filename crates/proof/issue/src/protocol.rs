@@ -1,0 +1,261 @@
+//! The signer process: holds the keys and answers over a pipe. It refuses what it should not sign.
+//!
+//! Frames are a four-byte length and JSON. The process that asks can be taken over; the keys cannot be read
+//! through this pipe, and a log cannot be rolled back or forked by asking for another checkpoint.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use linkward_ledger::{Checkpoint, LogName};
+use serde::{Deserialize, Serialize};
+
+use crate::keys::{self, KeyError};
+
+/// Largest frame: an SBOM of a hundred thousand components within an attestation.
+const MAX_FRAME: u32 = 192 << 20;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "sign")]
+pub(crate) enum Ask {
+    Checkpoint {
+        log: LogName,
+        text: String,
+    },
+    /// A DSSE pre-authentication encoding, base64.
+    Statement {
+        pae: String,
+    },
+    /// The TBSCertificate of a webhook's server certificate, base64.
+    Certificate {
+        tbs: String,
+    },
+}
+
+/// The signature, base64, or why there is none.
+pub(crate) type Answer = Result<String, String>;
+
+/// Answers until the pipe closes.
+///
+/// # Errors
+/// The keys cannot be read, or the pipe broke in the middle of a frame.
+pub fn serve(folder: &Path, mut input: impl Read, mut output: impl Write) -> Result<(), KeyError> {
+    let mut signer = Signer::open(folder)?;
+    let io = |source| KeyError::Io { path: PathBuf::from("the signer's pipe"), source };
+    while let Some(frame) = read_frame(&mut input).map_err(io)? {
+        let answer: Answer = match serde_json::from_slice(&frame) {
+            Ok(ask) => signer.answer(&ask).map(|signature| STANDARD.encode(signature)),
+            Err(error) => Err(format!("request is not understood: {error}")),
+        };
+        let bytes = serde_json::to_vec(&answer).map_err(|error| io(error.into()))?;
+        write_frame(&mut output, &bytes).map_err(io)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn write_frame(output: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(bytes.len()).ok().filter(|length| *length <= MAX_FRAME);
+    let length =
+        length.ok_or_else(|| io::Error::other(format!("frame of {} bytes is too large", bytes.len())))?;
+    output.write_all(&length.to_be_bytes())?;
+    output.write_all(bytes)?;
+    output.flush()
+}
+
+/// The next frame; `None` where the pipe was closed between frames.
+pub(crate) fn read_frame(input: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
+    let mut length = [0; 4];
+    match input.read(&mut length)? {
+        0 => return Ok(None),
+        got => input.read_exact(length.get_mut(got..).unwrap_or_default())?,
+    }
+    let length = u32::from_be_bytes(length);
+    if length > MAX_FRAME {
+        return Err(io::Error::other(format!("frame of {length} bytes is too large")));
+    }
+    let mut frame = Vec::new();
+    input.take(u64::from(length)).read_to_end(&mut frame)?;
+    if frame.len() as u64 == u64::from(length) {
+        Ok(Some(frame))
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+struct Signer {
+    folder: PathBuf,
+    logs: BTreeMap<LogName, Ed25519KeyPair>,
+    step: EcdsaKeyPair,
+    authority: EcdsaKeyPair,
+    random: SystemRandom,
+}
+
+impl Signer {
+    fn open(folder: &Path) -> Result<Self, KeyError> {
+        let ed25519 = |name: &str| {
+            Ed25519KeyPair::from_pkcs8(&keys::read(folder, name)?)
+                .map_err(|_| KeyError::Malformed(folder.join(name)))
+        };
+        let p256 = |name: &str| {
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &keys::read(folder, name)?)
+                .map_err(|_| KeyError::Malformed(folder.join(name)))
+        };
+        let logs = BTreeMap::from([
+            (LogName::Evidence, ed25519(keys::EVIDENCE)?),
+            (LogName::Signing, ed25519(keys::SIGNING)?),
+        ]);
+        Ok(Self {
+            folder: folder.to_path_buf(),
+            logs,
+            step: p256(keys::STEP)?,
+            authority: p256(keys::AUTHORITY)?,
+            random: SystemRandom::new(),
+        })
+    }
+
+    fn answer(&mut self, ask: &Ask) -> Result<Vec<u8>, String> {
+        match ask {
+            Ask::Checkpoint { log, text } => self.checkpoint(*log, text),
+            Ask::Statement { pae } => {
+                let pae = STANDARD.decode(pae).map_err(|_| "the encoding is not base64".to_owned())?;
+                if !pae.starts_with(b"DSSEv1 ") {
+                    return Err(
+                        "only DSSE pre-authentication encodings are signed with the step key".to_owned()
+                    );
+                }
+                self.ecdsa(&self.step, &pae)
+            }
+            Ask::Certificate { tbs } => {
+                let tbs = STANDARD.decode(tbs).map_err(|_| "the certificate is not base64".to_owned())?;
+                // A TBSCertificate is a SEQUENCE; a DSSE encoding or a checkpoint is not.
+                if tbs.first() != Some(&0x30) {
+                    return Err("only certificates are signed with the authority's key".to_owned());
+                }
+                self.ecdsa(&self.authority, &tbs)
+            }
+        }
+    }
+
+    fn ecdsa(&self, key: &EcdsaKeyPair, message: &[u8]) -> Result<Vec<u8>, String> {
+        let signature = key.sign(&self.random, message).map_err(|_| "signing failed".to_owned())?;
+        Ok(signature.as_ref().to_vec())
+    }
+
+    fn checkpoint(&mut self, log: LogName, text: &str) -> Result<Vec<u8>, String> {
+        let checkpoint = Checkpoint::parse(text).map_err(|error| error.to_string())?;
+        if checkpoint.text() != text {
+            return Err("the checkpoint is not in its canonical form".to_owned());
+        }
+        if checkpoint.origin.split('.').nth(1) != Some(log.as_str()) {
+            return Err(format!("`{}` is not an origin of the {} log", checkpoint.origin, log.as_str()));
+        }
+        let memory = self.folder.join(format!("{}.signed", log.as_str()));
+        if let Some(last) =
+            std::fs::read_to_string(&memory).ok().and_then(|text| Checkpoint::parse(&text).ok())
+        {
+            if last.origin != checkpoint.origin {
+                return Err(format!("this key signs for {}, not for {}", last.origin, checkpoint.origin));
+            }
+            if last.size > checkpoint.size {
+                return Err(format!(
+                    "a checkpoint of {} entries was signed before; one of {} would roll the log back",
+                    last.size, checkpoint.size
+                ));
+            }
+            if last.size == checkpoint.size && last.root != checkpoint.root {
+                return Err(format!(
+                    "another root was signed before for {} entries: this would fork the log",
+                    last.size
+                ));
+            }
+        }
+        let key = self.logs.get(&log).ok_or_else(|| format!("no key for the {} log", log.as_str()))?;
+        let signature = key.sign(text.as_bytes()).as_ref().to_vec();
+        let draft = memory.with_extension("new");
+        std::fs::write(&draft, text)
+            .and_then(|()| std::fs::rename(&draft, &memory))
+            .map_err(|error| format!("what was signed cannot be remembered: {error}"))?;
+        Ok(signature)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn ask(folder: &Path, asks: &[Ask]) -> Vec<Answer> {
+        let mut input = Vec::new();
+        for ask in asks {
+            write_frame(&mut input, &serde_json::to_vec(ask).unwrap()).unwrap();
+        }
+        let mut output = Vec::new();
+        serve(folder, input.as_slice(), &mut output).unwrap();
+        let mut output = output.as_slice();
+        std::iter::from_fn(|| read_frame(&mut output).unwrap())
+            .map(|frame| serde_json::from_slice(&frame).unwrap())
+            .collect()
+    }
+
+    fn checkpoint(log: LogName, origin: &str, size: u64, root: u8) -> Ask {
+        let checkpoint = Checkpoint {
+            origin: origin.to_owned(),
+            size,
+            root: linkward_ledger::Hash([root; 32]),
+            extensions: Vec::new(),
+        };
+        Ask::Checkpoint { log, text: checkpoint.text() }
+    }
+
+    #[test]
+    fn what_would_roll_back_or_fork_a_log_is_not_signed() {
+        let folder = linkward_testkit::scratch();
+        let keys = folder.path().join("keys");
+        crate::create_keys(&keys).unwrap();
+        let origin = "0.evidence.linkward.internal";
+        let sign = |size, root| checkpoint(LogName::Evidence, origin, size, root);
+        let answers = ask(&keys, &[sign(5, 1), sign(5, 1), sign(5, 2), sign(4, 1), sign(6, 3)]);
+        let signed: Vec<bool> = answers.iter().map(Result::is_ok).collect();
+        assert_eq!(signed, [true, true, false, false, true], "{answers:?}");
+        // The memory outlives the process.
+        let later = [sign(5, 1), checkpoint(LogName::Evidence, "1.evidence.linkward.internal", 9, 1)];
+        assert!(ask(&keys, &later).iter().all(Result::is_err));
+        let wrong_log = [checkpoint(LogName::Signing, origin, 1, 1)];
+        assert!(ask(&keys, &wrong_log).iter().all(Result::is_err));
+    }
+
+    #[test]
+    fn keys_sign_only_what_they_are_for() {
+        let folder = linkward_testkit::scratch();
+        let keys = folder.path().join("keys");
+        crate::create_keys(&keys).unwrap();
+        let answers = ask(
+            &keys,
+            &[
+                Ask::Statement { pae: STANDARD.encode("DSSEv1 1 a 1 b") },
+                Ask::Statement { pae: STANDARD.encode("0.evidence.linkward.internal\n9\n") },
+                Ask::Certificate { tbs: STANDARD.encode("DSSEv1 1 a 1 b") },
+                Ask::Certificate { tbs: "!".to_owned() },
+            ],
+        );
+        let signed: Vec<bool> = answers.iter().map(Result::is_ok).collect();
+        assert_eq!(signed, [true, false, false, false]);
+    }
+
+    #[test]
+    fn broken_frames_end_the_signer_without_a_panic() {
+        let folder = linkward_testkit::scratch();
+        let keys = folder.path().join("keys");
+        crate::create_keys(&keys).unwrap();
+        for input in [&[0, 0][..], &[255, 255, 255, 255], &[0, 0, 0, 9, b'{']] {
+            assert!(serve(&keys, input, Vec::new()).is_err());
+        }
+        let mut output = Vec::new();
+        serve(&keys, &[0, 0, 0, 1, b'x'][..], &mut output).unwrap();
+        assert!(String::from_utf8_lossy(&output).contains("not understood"));
+    }
+}

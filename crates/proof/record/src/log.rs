@@ -1,0 +1,472 @@
+//! One C2SP tlog-tiles log: the growing tree in memory, its tiles and checkpoint on disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use linkward_ledger::key::{NoteKey, NoteKeyError};
+use linkward_ledger::merkle::{Frontier, Hash, Nodes, leaf_hash};
+use linkward_ledger::note::signature_line;
+use linkward_ledger::tile::{Tile, WIDTH, entries_path, subtree, width_at};
+use linkward_ledger::{Checkpoint, CheckpointError, LogId, VerifiedCheckpoint};
+
+use crate::Files;
+
+/// Signs checkpoints. Implemented over the signer process; the key is not in this process.
+pub trait CheckpointSigner: Send {
+    /// The 64-byte Ed25519 signature over the text of a checkpoint.
+    ///
+    /// # Errors
+    /// The signer is gone or refuses.
+    fn sign(&mut self, log: &LogId, text: &str) -> Result<Vec<u8>, SignError>;
+}
+
+/// The signer did not sign.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the signer did not sign: {0}")]
+pub struct SignError(String);
+
+impl SignError {
+    pub fn new(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+}
+
+/// Why a log could not be opened, read or extended.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    #[error("{path}")]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{path}: {what}")]
+    Damaged { path: PathBuf, what: String },
+    #[error("log key is malformed")]
+    Key(#[from] NoteKeyError),
+    #[error("checkpoint of {path} was refused")]
+    Checkpoint { path: PathBuf, source: CheckpointError },
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    #[error("an entry has {0} bytes; the most is 65535")]
+    EntryTooLarge(usize),
+}
+
+/// The right edge of a tree as tiles: for each level the hashes of its last, not yet full tile.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tree {
+    size: u64,
+    levels: Vec<Vec<Hash>>,
+    /// The last, not yet full entry bundle.
+    entries: Vec<u8>,
+}
+
+/// Where the files of a growing tree go: to the disk, or into a comparison with it.
+pub(crate) trait Sink {
+    type Error;
+
+    fn tile(&mut self, tile: Tile, hashes: &[Hash]) -> Result<(), Self::Error>;
+    fn entries(&mut self, index: u64, width: u16, bundle: &[u8]) -> Result<(), Self::Error>;
+}
+
+impl Tree {
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(crate) fn root(&self) -> Hash {
+        let mut peaks = Vec::new();
+        for hashes in self.levels.iter().rev() {
+            let mut at = 0;
+            while at < hashes.len() {
+                let height = (hashes.len() - at).ilog2() as u8;
+                peaks.extend(subtree(hashes, height, at >> height));
+                at += 1 << height;
+            }
+        }
+        Frontier::from_peaks(self.size, peaks).map_or_else(linkward_ledger::merkle::empty_root, |f| f.root())
+    }
+
+    /// Adds a leaf; full tiles go to the sink at once.
+    pub(crate) fn push<S: Sink>(&mut self, leaf: &[u8], sink: &mut S) -> Result<Hash, S::Error> {
+        let hash = leaf_hash(leaf);
+        // Leaves are bounded by the caller; see `LogError::EntryTooLarge`.
+        let length = u16::try_from(leaf.len()).unwrap_or(u16::MAX);
+        self.entries.extend(length.to_be_bytes());
+        self.entries.extend_from_slice(leaf);
+        let bundle = self.size / WIDTH;
+        self.size += 1;
+        if self.size.is_multiple_of(WIDTH) {
+            sink.entries(bundle, WIDTH as u16, &self.entries)?;
+            self.entries.clear();
+        }
+        let mut carry = hash;
+        for level in 0u8.. {
+            let at = usize::from(level);
+            if self.levels.len() <= at {
+                self.levels.push(Vec::new());
+            }
+            let Some(hashes) = self.levels.get_mut(at) else { break };
+            hashes.push(carry);
+            if (hashes.len() as u64) < WIDTH {
+                break;
+            }
+            let index = (self.size >> (8 * (u32::from(level) + 1))).saturating_sub(1);
+            sink.tile(Tile { level, index, width: WIDTH as u16 }, hashes)?;
+            carry = subtree(hashes, 8, 0).unwrap_or(carry);
+            hashes.clear();
+        }
+        Ok(hash)
+    }
+
+    /// Gives the sink what is not full yet: the files that a checkpoint of this size needs besides the full ones.
+    pub(crate) fn flush<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
+        for (level, hashes) in self.levels.iter().enumerate() {
+            if !hashes.is_empty() {
+                let level = level as u8;
+                let index = self.size >> (8 * (u32::from(level) + 1));
+                sink.tile(Tile { level, index, width: hashes.len() as u16 }, hashes)?;
+            }
+        }
+        let width = (self.size % WIDTH) as u16;
+        if width > 0 {
+            sink.entries(self.size / WIDTH, width, &self.entries)?;
+        }
+        Ok(())
+    }
+}
+
+/// An open log.
+#[derive(Debug)]
+pub(crate) struct Log {
+    pub(crate) id: LogId,
+    pub(crate) key: NoteKey,
+    folder: PathBuf,
+    tree: Tree,
+    checkpoint: VerifiedCheckpoint,
+    /// Tiles written by the last batch, for the proofs of its leaves.
+    recent: BTreeMap<(u8, u64), Vec<Hash>>,
+}
+
+/// Files of a batch, in the order in which they are written.
+#[derive(Default)]
+struct Batch {
+    files: Vec<(String, Vec<u8>)>,
+    tiles: BTreeMap<(u8, u64), Vec<Hash>>,
+}
+
+impl Sink for Batch {
+    type Error = std::convert::Infallible;
+
+    fn tile(&mut self, tile: Tile, hashes: &[Hash]) -> Result<(), Self::Error> {
+        self.files.push((tile.path(), hashes.iter().flat_map(|hash| hash.0).collect()));
+        self.tiles.insert((tile.level, tile.index), hashes.to_vec());
+        Ok(())
+    }
+
+    fn entries(&mut self, index: u64, width: u16, bundle: &[u8]) -> Result<(), Self::Error> {
+        self.files.push((entries_path(index, width), bundle.to_vec()));
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Opens a log, or starts one of size 0 with a signed checkpoint.
+    pub(crate) fn open(
+        folder: PathBuf,
+        id: LogId,
+        files: &dyn Files,
+        signer: &mut dyn CheckpointSigner,
+    ) -> Result<Self, LogError> {
+        let key: NoteKey = id.key.parse()?;
+        let path = folder.join("checkpoint");
+        files.create_dir_all(&folder).map_err(|source| LogError::Io { path: folder.clone(), source })?;
+        let present = files.length(&path).map_err(|source| LogError::Io { path: path.clone(), source })?;
+        let tree = Tree::default();
+        if present.is_none() {
+            let tiles = files.list(&folder.join("tile")).unwrap_or_default();
+            if !tiles.is_empty() {
+                let what = "is missing, but there are tiles".to_owned();
+                return Err(LogError::Damaged { path, what });
+            }
+            let note = sign(&id, &key, &tree, signer)?;
+            let checkpoint = VerifiedCheckpoint::open(&note, &key)
+                .map_err(|source| LogError::Checkpoint { path: path.clone(), source })?;
+            publish(&folder, &note, files)?;
+            return Ok(Self { id, key, folder, tree, checkpoint, recent: BTreeMap::new() });
+        }
+        let note = files.read(&path).map_err(|source| LogError::Io { path: path.clone(), source })?;
+        let checkpoint = VerifiedCheckpoint::open(&note, &key)
+            .map_err(|source| LogError::Checkpoint { path: path.clone(), source })?;
+        let tree = load(&folder, checkpoint.size(), files)?;
+        if tree.root() != checkpoint.root() {
+            let what =
+                format!("tiles lead to root {}, the checkpoint says {}", tree.root(), checkpoint.root());
+            return Err(LogError::Damaged { path, what });
+        }
+        Ok(Self { id, key, folder, tree, checkpoint, recent: BTreeMap::new() })
+    }
+
+    pub(crate) fn checkpoint(&self) -> &VerifiedCheckpoint {
+        &self.checkpoint
+    }
+
+    /// Appends leaves and makes them durable: tiles, their folders, then the checkpoint and its folder.
+    ///
+    /// On error nothing was published, unless the error is [`Uncertain`]: then only a reopened log knows.
+    pub(crate) fn append(
+        &mut self,
+        leaves: &[Vec<u8>],
+        files: &dyn Files,
+        signer: &mut dyn CheckpointSigner,
+    ) -> Result<(), AppendError> {
+        let before = self.tree.clone();
+        let result = self.try_append(leaves, files, signer);
+        if result.is_err() {
+            self.tree = before;
+        }
+        result
+    }
+
+    fn try_append(
+        &mut self,
+        leaves: &[Vec<u8>],
+        files: &dyn Files,
+        signer: &mut dyn CheckpointSigner,
+    ) -> Result<(), AppendError> {
+        let old = self.tree.size();
+        let mut batch = Batch::default();
+        for leaf in leaves {
+            if leaf.len() > usize::from(u16::MAX) {
+                return Err(LogError::EntryTooLarge(leaf.len()).into());
+            }
+            let Ok(_) = self.tree.push(leaf, &mut batch);
+        }
+        let Ok(()) = self.tree.flush(&mut batch);
+        let mut folders = BTreeSet::new();
+        for (name, bytes) in &batch.files {
+            let path = self.folder.join(name);
+            let io = |source| LogError::Io { path: path.clone(), source };
+            if let Some(folder) = path.parent() {
+                files.create_dir_all(folder).map_err(io)?;
+                folders.insert(folder.to_path_buf());
+            }
+            files.create(&path, bytes).map_err(io)?;
+            files.sync(&path).map_err(io)?;
+        }
+        for folder in &folders {
+            files.sync_dir(folder).map_err(|source| LogError::Io { path: folder.clone(), source })?;
+        }
+        let note = sign(&self.id, &self.key, &self.tree, signer)?;
+        let checkpoint = VerifiedCheckpoint::open(&note, &self.key)
+            .map_err(|source| LogError::Checkpoint { path: self.folder.join("checkpoint"), source })?;
+        publish(&self.folder, &note, files).map_err(AppendError::Uncertain)?;
+        self.checkpoint = checkpoint;
+        self.recent = batch.tiles;
+        self.tidy(old, files);
+        Ok(())
+    }
+
+    /// Removes partial tiles that both this and the previous checkpoint can do without. Failing costs only space.
+    fn tidy(&self, old: u64, files: &dyn Files) {
+        let size = self.tree.size();
+        for level in 0..8u8 {
+            let index = (old >> (8 * u32::from(level))) / WIDTH;
+            let (was, is) = (width_at(level, index, old), width_at(level, index, size));
+            if was == 0 || u64::from(was) == WIDTH || was == is {
+                continue;
+            }
+            if u64::from(is) == WIDTH {
+                self.remove_partial(&Tile { level, index, width: 1 }.path(), files);
+                if level == 0 {
+                    self.remove_partial(&entries_path(index, 1), files);
+                }
+            }
+        }
+    }
+
+    /// Removes every file of the `.p` folder that this path lies in.
+    fn remove_partial(&self, path: &str, files: &dyn Files) {
+        let Some(folder) = self.folder.join(path).parent().map(Path::to_path_buf) else { return };
+        for name in files.list(&folder).unwrap_or_default() {
+            let _ = files.remove(&folder.join(name));
+        }
+    }
+
+    /// The leaf's bytes.
+    pub(crate) fn leaf(&self, index: u64, files: &dyn Files) -> Result<Vec<u8>, LogError> {
+        leaf(&self.folder, index, self.checkpoint.size(), files)
+    }
+
+    /// Hashes of this log at its present size.
+    pub(crate) fn nodes<'a>(&'a self, files: &'a dyn Files) -> TileReader<'a> {
+        TileReader {
+            folder: &self.folder,
+            size: self.checkpoint.size(),
+            files,
+            recent: Some(&self.recent),
+            cache: std::cell::RefCell::default(),
+        }
+    }
+}
+
+/// Why an append failed, and whether it may have happened all the same.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AppendError {
+    #[error(transparent)]
+    NotDone(#[from] LogError),
+    /// The checkpoint was being replaced: the disk may hold either.
+    #[error("{0}")]
+    Uncertain(LogError),
+}
+
+impl From<SignError> for AppendError {
+    fn from(error: SignError) -> Self {
+        Self::NotDone(error.into())
+    }
+}
+
+fn sign(
+    id: &LogId,
+    key: &NoteKey,
+    tree: &Tree,
+    signer: &mut dyn CheckpointSigner,
+) -> Result<Vec<u8>, SignError> {
+    let checkpoint = Checkpoint {
+        origin: id.origin.clone(),
+        size: tree.size(),
+        root: tree.root(),
+        extensions: Vec::new(),
+    };
+    let text = checkpoint.text();
+    let signature = signer.sign(id, &text)?;
+    Ok(format!("{text}\n{}", signature_line(key, &signature)).into_bytes())
+}
+
+fn publish(folder: &Path, note: &[u8], files: &dyn Files) -> Result<(), LogError> {
+    let (draft, path) = (folder.join("checkpoint.new"), folder.join("checkpoint"));
+    let io = |source| LogError::Io { path: path.clone(), source };
+    files.create(&draft, note).map_err(io)?;
+    files.sync(&draft).map_err(io)?;
+    files.rename(&draft, &path).map_err(io)?;
+    files.sync_dir(folder).map_err(io)
+}
+
+fn load(folder: &Path, size: u64, files: &dyn Files) -> Result<Tree, LogError> {
+    let mut tree = Tree { size, levels: Vec::new(), entries: Vec::new() };
+    for level in 0..8u8 {
+        let hashes = size >> (8 * u32::from(level));
+        if hashes == 0 {
+            break;
+        }
+        let width = (hashes % WIDTH) as u16;
+        let row = if width == 0 {
+            Vec::new()
+        } else {
+            read_tile(folder, Tile { level, index: hashes / WIDTH, width }, files)?
+        };
+        tree.levels.push(row);
+    }
+    let width = (size % WIDTH) as u16;
+    if width > 0 {
+        let path = folder.join(entries_path(size / WIDTH, width));
+        tree.entries = files.read(&path).map_err(|source| LogError::Io { path, source })?;
+    }
+    Ok(tree)
+}
+
+/// The hashes of a tile; a wider file serves as well where the exact one was superseded.
+fn read_tile(folder: &Path, tile: Tile, files: &dyn Files) -> Result<Vec<Hash>, LogError> {
+    let path = folder.join(tile.path());
+    let full = Tile { width: WIDTH as u16, ..tile };
+    let bytes = match files.read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !tile.is_full() => {
+            files.read(&folder.join(full.path()))
+        }
+        result => result,
+    };
+    let bytes = bytes.map_err(|source| LogError::Io { path: path.clone(), source })?;
+    let wanted = usize::from(tile.width) * 32;
+    let exact = bytes.len() == wanted || bytes.len() as u64 == WIDTH * 32;
+    match bytes.get(..wanted) {
+        Some(prefix) if exact => Ok(prefix.chunks_exact(32).filter_map(Hash::from_slice).collect()),
+        _ => {
+            let what = format!("has {} bytes, a tile of {} hashes has {wanted}", bytes.len(), tile.width);
+            Err(LogError::Damaged { path, what })
+        }
+    }
+}
+
+/// One leaf out of its entry bundle.
+fn leaf(folder: &Path, index: u64, size: u64, files: &dyn Files) -> Result<Vec<u8>, LogError> {
+    let bundle = index / WIDTH;
+    let path = folder.join(entries_path(bundle, width_at(0, bundle, size)));
+    let bytes = match files.read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            files.read(&folder.join(entries_path(bundle, WIDTH as u16)))
+        }
+        result => result,
+    };
+    let bytes = bytes.map_err(|source| LogError::Io { path: path.clone(), source })?;
+    split_entries(&bytes)
+        .nth((index % WIDTH) as usize)
+        .flatten()
+        .map(<[u8]>::to_vec)
+        .ok_or_else(|| LogError::Damaged { path, what: format!("has no whole entry for leaf {index}") })
+}
+
+/// The entries of a bundle; `None` marks a torn end.
+pub(crate) fn split_entries(bundle: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
+    let mut rest = bundle;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let split = rest.split_at_checked(2).and_then(|(length, after)| {
+            let length = u16::from_be_bytes(length.try_into().ok()?);
+            after.split_at_checked(usize::from(length))
+        });
+        match split {
+            Some((entry, after)) => {
+                rest = after;
+                Some(Some(entry))
+            }
+            None => {
+                rest = &[];
+                Some(None)
+            }
+        }
+    })
+}
+
+/// Reads nodes from tiles, those of the last batch from memory.
+pub(crate) struct TileReader<'a> {
+    folder: &'a Path,
+    size: u64,
+    files: &'a dyn Files,
+    recent: Option<&'a BTreeMap<(u8, u64), Vec<Hash>>>,
+    cache: std::cell::RefCell<BTreeMap<(u8, u64), Vec<Hash>>>,
+}
+
+impl Nodes for TileReader<'_> {
+    type Error = LogError;
+
+    fn node(&self, level: u8, index: u64) -> Result<Hash, LogError> {
+        let (row, height) = (level / 8, level % 8);
+        let first = index << height;
+        let at = (row, first / WIDTH);
+        let inside = ((first % WIDTH) >> height) as usize;
+        let missing = || LogError::Damaged {
+            path: self.folder.join(Tile { level: row, index: at.1, width: WIDTH as u16 }.path()),
+            what: format!("has no node {index} of height {level}"),
+        };
+        if let Some(hashes) = self.recent.and_then(|recent| recent.get(&at)) {
+            return subtree(hashes, height, inside).ok_or_else(missing);
+        }
+        if let Some(hashes) = self.cache.borrow().get(&at) {
+            return subtree(hashes, height, inside).ok_or_else(missing);
+        }
+        let tile = Tile { level: row, index: at.1, width: width_at(row, at.1, self.size) };
+        let hashes = read_tile(self.folder, tile, self.files)?;
+        let node = subtree(&hashes, height, inside).ok_or_else(missing);
+        self.cache.borrow_mut().insert(at, hashes);
+        node
+    }
+}

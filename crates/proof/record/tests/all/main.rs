@@ -1,0 +1,6 @@
+//! Tests of the record as a whole.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod append;
+mod damage;
+mod record;
