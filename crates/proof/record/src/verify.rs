@@ -350,7 +350,8 @@ impl Places {
                 }
                 None => {
                     let packs = self.blobs.join("packs");
-                    let place = if found.is_none() && !path.exists() { packs } else { path };
+                    let own_file = path.parent().is_some_and(Path::is_dir);
+                    let place = if found.is_none() && !own_file { packs } else { path };
                     damage(&place, format!("the blob {digest} of {whose} is missing"))
                 }
             }),
