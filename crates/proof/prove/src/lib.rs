@@ -1,1 +1,25 @@
-//! Signatures, certificates, log proofs, timestamps: claims become Proven.
+//! Claims become [`Proven`] here and nowhere else: signatures, certificates, log proofs, timestamps.
+//!
+//! Trust roots and the time are arguments; nothing is fetched. A check that could not be made is never a yes.
+#![deny(clippy::indexing_slicing, clippy::expect_used, clippy::panic, clippy::arithmetic_side_effects)]
+
+mod attestation;
+mod bundle;
+mod certificate;
+mod der;
+mod key;
+mod pattern;
+mod proven;
+mod record;
+mod roots;
+mod sct;
+mod timestamp;
+mod transparency;
+
+pub use attestation::{Attestation, Logged, SbomSummary};
+pub use bundle::{Artifact, Signer, bundle};
+pub use key::{KeyError, PublicKey};
+pub use pattern::{Pattern, PatternError};
+pub use proven::{Proven, Refusal};
+pub use record::{ReopenError, reopen};
+pub use roots::{RootsError, TrustRoots, production_date};

@@ -1,0 +1,160 @@
+//! Trust roots: which authorities, logs and timestamp authorities are believed, and when.
+
+use linkward_evidence::Fault;
+use linkward_evidence::trusted_root::{Log, TrustedRoot, Validity};
+use linkward_model::{Digest, Instant};
+
+use crate::certificate::Certificate;
+use crate::key::PublicKey;
+
+/// trusted_root.json of the public-good instance, from sigstore/root-signing (Apache-2.0).
+const PRODUCTION: &[u8] = include_bytes!("production_root.json");
+
+/// When the built-in root was taken: 2026-08-21.
+pub const fn production_date() -> Instant {
+    Instant::from_seconds(1_787_270_400)
+}
+
+/// Why trust roots were not read.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RootsError {
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    #[error("{0} has a key that cannot be read")]
+    Key(String),
+    #[error("{0} has a certificate that cannot be read")]
+    Certificate(String),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct LogRoot {
+    pub(crate) host: String,
+    pub(crate) id: Vec<u8>,
+    pub(crate) key: PublicKey,
+    pub(crate) valid: Validity,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct AuthorityRoot {
+    pub(crate) chain: Vec<Certificate>,
+    pub(crate) valid: Validity,
+}
+
+/// One or several trusted roots, read once.
+#[derive(Clone, Debug)]
+pub struct TrustRoots {
+    documents: Vec<Vec<u8>>,
+    pub(crate) logs: Vec<LogRoot>,
+    pub(crate) certificate_logs: Vec<LogRoot>,
+    pub(crate) authorities: Vec<AuthorityRoot>,
+    pub(crate) timestamp_authorities: Vec<AuthorityRoot>,
+}
+
+impl TrustRoots {
+    /// # Errors
+    /// The document, one of its keys or one of its certificates is malformed.
+    pub fn parse(bytes: &[u8]) -> Result<Self, RootsError> {
+        let root = TrustedRoot::parse(bytes)?;
+        let authorities = |list: &[linkward_evidence::trusted_root::Authority]| {
+            list.iter()
+                .map(|authority| {
+                    let chain =
+                        authority.chain.iter().map(|der| Certificate::parse(der)).collect::<Option<Vec<_>>>();
+                    let chain = chain.ok_or_else(|| RootsError::Certificate(authority.uri.clone()))?;
+                    Ok(AuthorityRoot { chain, valid: authority.valid })
+                })
+                .collect::<Result<Vec<_>, RootsError>>()
+        };
+        Ok(Self {
+            logs: root.logs.iter().map(log).collect::<Result<_, _>>()?,
+            certificate_logs: root.certificate_logs.iter().map(log).collect::<Result<_, _>>()?,
+            authorities: authorities(&root.authorities)?,
+            timestamp_authorities: authorities(&root.timestamp_authorities)?,
+            documents: vec![bytes.to_vec()],
+        })
+    }
+
+    /// The built-in roots of the public-good instance.
+    ///
+    /// # Panics
+    /// Never: a test reads the built-in document.
+    pub fn production() -> Self {
+        Self::parse(PRODUCTION).unwrap_or_else(|_| Self {
+            documents: vec![PRODUCTION.to_vec()],
+            logs: Vec::new(),
+            certificate_logs: Vec::new(),
+            authorities: Vec::new(),
+            timestamp_authorities: Vec::new(),
+        })
+    }
+
+    /// Several instances side by side; a proof may use any one.
+    pub fn join(roots: &[&Self]) -> Self {
+        let mut joined = Self {
+            documents: Vec::new(),
+            logs: Vec::new(),
+            certificate_logs: Vec::new(),
+            authorities: Vec::new(),
+            timestamp_authorities: Vec::new(),
+        };
+        for root in roots {
+            joined.documents.extend(root.documents.iter().cloned());
+            joined.logs.extend(root.logs.iter().cloned());
+            joined.certificate_logs.extend(root.certificate_logs.iter().cloned());
+            joined.authorities.extend(root.authorities.iter().cloned());
+            joined.timestamp_authorities.extend(root.timestamp_authorities.iter().cloned());
+        }
+        joined
+    }
+
+    /// The trusted_root.json documents.
+    pub fn documents(&self) -> &[Vec<u8>] {
+        &self.documents
+    }
+
+    /// Digest of the documents' digests, one a line; of the document itself where there is one.
+    pub fn digest(&self) -> Digest {
+        match self.documents.as_slice() {
+            [one] => Digest::sha256(one),
+            many => {
+                let lines: String =
+                    many.iter().map(|document| format!("{}\n", Digest::sha256(document))).collect();
+                Digest::sha256(lines.as_bytes())
+            }
+        }
+    }
+
+    pub(crate) fn document_digests(&self) -> Vec<Digest> {
+        self.documents.iter().map(|document| Digest::sha256(document)).collect()
+    }
+}
+
+fn log(log: &Log) -> Result<LogRoot, RootsError> {
+    let wrong = |_| RootsError::Key(log.base_url.clone());
+    let key = if log.key_details.starts_with("PKCS1_") {
+        PublicKey::from_pkcs1(&log.key).map_err(wrong)?
+    } else {
+        PublicKey::from_spki(&log.key).map_err(wrong)?
+    };
+    let rest = log.base_url.split_once("://").map_or(log.base_url.as_str(), |(_, rest)| rest);
+    let host = rest.split(['/', ':']).next().unwrap_or("").to_owned();
+    Ok(LogRoot { host, id: log.id.clone(), key, valid: log.valid })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_root_is_read_whole() {
+        let root = TrustRoots::production();
+        let counts = [
+            root.logs.len(),
+            root.certificate_logs.len(),
+            root.authorities.len(),
+            root.timestamp_authorities.len(),
+        ];
+        assert_eq!(counts, [2, 2, 2, 1]);
+        assert_eq!(TrustRoots::parse(PRODUCTION).map(|root| root.digest()).ok(), Some(root.digest()));
+    }
+}

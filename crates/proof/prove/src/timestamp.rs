@@ -1,0 +1,144 @@
+//! RFC 3161 timestamps: a CMS SignedData (RFC 5652) over a TSTInfo.
+
+use linkward_model::{Algorithm, Code, Digest, Instant};
+
+use crate::certificate::{Certificate, PathError, TIME_STAMPING, path, signature_hash};
+use crate::der::{self, Reader};
+use crate::roots::AuthorityRoot;
+
+const SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02];
+const TST_INFO: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x10, 0x01, 0x04];
+const CONTENT_TYPE: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x03];
+const MESSAGE_DIGEST: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x04];
+
+/// A token as it was parsed.
+struct Token<'a> {
+    content: &'a [u8],
+    certificates: Vec<Certificate>,
+    attributes: &'a [u8],
+    digest: Algorithm,
+    signature_oid: &'a [u8],
+    signature: &'a [u8],
+    imprint: Digest,
+    time: Instant,
+}
+
+/// Checks a timestamp over these bytes; returns the time that it proves.
+pub(crate) fn check(
+    response: &[u8],
+    signed: &[u8],
+    authorities: &[AuthorityRoot],
+) -> Result<Instant, (Code, String)> {
+    let malformed =
+        || (Code::TimestampInvalid, "the timestamp is not a well-formed RFC 3161 response".to_owned());
+    let token = parse(response).ok_or_else(malformed)?;
+    if token.imprint != Digest::of(token.imprint.algorithm(), signed) {
+        let what = "the timestamp was made over other bytes than this signature".to_owned();
+        return Err((Code::TimestampMismatch, what));
+    }
+    if !attributes_hold(&token).ok_or_else(malformed)? {
+        return Err((Code::TimestampInvalid, "the signed attributes are of another content".to_owned()));
+    }
+    // Signed attributes are hashed as the SET that they are, not as the [0] that they are sent as.
+    let message = der::element(der::SET, token.attributes);
+    let hash = signature_hash(token.signature_oid).unwrap_or(token.digest);
+    let mut closest =
+        (Code::TimestampUntrusted, "no trusted timestamp authority made this timestamp".to_owned());
+    for authority in authorities {
+        let signers = authority.chain.iter().chain(&token.certificates);
+        for signer in signers.filter(|signer| signer.may(TIME_STAMPING)) {
+            if !signer.key.signed_with(hash, &message, token.signature) {
+                continue;
+            }
+            match path(signer, &token.certificates, authority, token.time) {
+                Ok(_) => return Ok(token.time),
+                Err(PathError::Expired) => {
+                    let what = format!("the timestamp authority was not valid at {}", token.time);
+                    closest = (Code::TimestampUntrusted, what);
+                }
+                Err(PathError::Untrusted) => {}
+            }
+        }
+        let own =
+            authority.chain.first().is_some_and(|own| token.certificates.iter().any(|c| c.der == own.der));
+        if own && closest.1.starts_with("no trusted") {
+            closest = (Code::TimestampInvalid, "the authority's signature does not match".to_owned());
+        }
+    }
+    Err(closest)
+}
+
+fn parse(response: &[u8]) -> Option<Token<'_>> {
+    let mut outer = Reader::new(response).expect(der::SEQUENCE)?.reader();
+    let status = outer.expect(der::SEQUENCE)?.reader().expect(der::INTEGER)?.content;
+    // granted, or granted with modifications
+    if !matches!(status, [0 | 1]) {
+        return None;
+    }
+    let mut info = outer.expect(der::SEQUENCE)?.reader();
+    if info.expect(der::OID)?.content != SIGNED_DATA {
+        return None;
+    }
+    let mut data = info.expect(0xa0)?.reader().expect(der::SEQUENCE)?.reader();
+    data.expect(der::INTEGER)?;
+    data.expect(der::SET)?;
+    let mut encapsulated = data.expect(der::SEQUENCE)?.reader();
+    if encapsulated.expect(der::OID)?.content != TST_INFO {
+        return None;
+    }
+    let content = encapsulated.expect(0xa0)?.reader().expect(der::OCTET_STRING)?.content;
+    let mut certificates = Vec::new();
+    if let Some(list) = data.optional(0xa0) {
+        let mut list = list.reader();
+        while !list.is_empty() && certificates.len() < 16 {
+            certificates.extend(Certificate::parse(list.any()?.raw));
+        }
+    }
+    data.optional(0xa1);
+    let mut signers = data.expect(der::SET)?.reader();
+    let mut signer = signers.expect(der::SEQUENCE)?.reader();
+    if !signers.is_empty() {
+        return None;
+    }
+    signer.expect(der::INTEGER)?;
+    signer.any()?;
+    let digest = hash(signer.expect(der::SEQUENCE)?.reader().expect(der::OID)?.content)?;
+    let attributes = signer.expect(0xa0)?.content;
+    let signature_oid = signer.expect(der::SEQUENCE)?.reader().expect(der::OID)?.content;
+    let signature = signer.expect(der::OCTET_STRING)?.content;
+    let mut tst = Reader::new(content).expect(der::SEQUENCE)?.reader();
+    tst.expect(der::INTEGER)?;
+    tst.expect(der::OID)?;
+    let mut imprint = tst.expect(der::SEQUENCE)?.reader();
+    let algorithm = hash(imprint.expect(der::SEQUENCE)?.reader().expect(der::OID)?.content)?;
+    let imprint = Digest::from_bytes(algorithm, imprint.expect(der::OCTET_STRING)?.content)?;
+    tst.expect(der::INTEGER)?;
+    let time = tst.expect(der::GENERALIZED_TIME)?.time()?;
+    Some(Token { content, certificates, attributes, digest, signature_oid, signature, imprint, time })
+}
+
+/// Whether the signed attributes name this content's type and digest.
+fn attributes_hold(token: &Token<'_>) -> Option<bool> {
+    let mut list = Reader::new(token.attributes);
+    let (mut kind, mut digest) = (false, false);
+    while !list.is_empty() {
+        let mut attribute = list.expect(der::SEQUENCE)?.reader();
+        let oid = attribute.expect(der::OID)?.content;
+        let value = attribute.expect(der::SET)?.reader().any()?;
+        if oid == CONTENT_TYPE {
+            kind = value.content == TST_INFO;
+        } else if oid == MESSAGE_DIGEST {
+            digest = value.content == Digest::of(token.digest, token.content).as_bytes();
+        }
+    }
+    Some(kind && digest)
+}
+
+fn hash(oid: &[u8]) -> Option<Algorithm> {
+    match oid {
+        [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01] => Some(Algorithm::Sha256),
+        [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02] => Some(Algorithm::Sha384),
+        [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03] => Some(Algorithm::Sha512),
+        _ => None,
+    }
+}

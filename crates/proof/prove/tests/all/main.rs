@@ -1,0 +1,5 @@
+//! Proofs against published conformance data.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod bundles;
+mod conformance;
