@@ -1,1 +1,193 @@
-//! Lockfiles to components to a deterministic SBOM.
+//! Lockfiles to components to a deterministic SBOM: the same tree gives the same bytes.
+
+mod cargo;
+mod npm;
+mod python;
+
+use std::collections::BTreeMap;
+
+use linkward_evidence::Fault;
+use linkward_evidence::sbom::{Component, Relation, Sbom, Scope};
+use linkward_model::{Code, Digest, Purl};
+
+/// One kind of lockfile. Adding one is a file and a line in [`LOCKFILES`].
+pub(crate) struct Format {
+    pub(crate) kind: &'static str,
+    /// Whether a file name is of this kind.
+    pub(crate) named: fn(&str) -> bool,
+    pub(crate) read: fn(&str) -> Result<Lock, Fault>,
+}
+
+const LOCKFILES: &[Format] = &[cargo::FORMAT, npm::FORMAT, python::REQUIREMENTS, python::POETRY, python::UV];
+
+/// What one lockfile pins.
+#[derive(Debug, Default)]
+pub(crate) struct Lock {
+    pub(crate) packages: Vec<Package>,
+    /// What the lockfile leaves open, for a person.
+    pub(crate) gaps: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Package {
+    pub(crate) purl: Purl,
+    pub(crate) name: String,
+    pub(crate) version: Option<String>,
+    pub(crate) digests: Vec<Digest>,
+    pub(crate) scope: Option<Scope>,
+    /// Purls that it depends on.
+    pub(crate) needs: Vec<Purl>,
+    /// Whether the project itself is this package: a member, not a dependency.
+    pub(crate) own: bool,
+}
+
+/// A lockfile that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lockfile {
+    pub path: String,
+    pub kind: &'static str,
+    pub components: usize,
+}
+
+#[derive(Debug)]
+pub struct Inventory {
+    pub sbom: Sbom,
+    pub lockfiles: Vec<Lockfile>,
+    /// Lockfiles that could not be read; the SBOM has a gap for each.
+    pub faults: Vec<Fault>,
+}
+
+/// The kind of a lockfile by its path; `None` where it is none of this project's.
+pub fn is_lockfile(path: &str) -> Option<&'static str> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    LOCKFILES.iter().find(|format| (format.named)(name)).map(|format| format.kind)
+}
+
+/// Makes an SBOM of lockfiles; their order does not matter.
+pub fn inventory(project: &str, files: &[(String, Vec<u8>)]) -> Inventory {
+    let mut files: Vec<&(String, Vec<u8>)> = files.iter().collect();
+    files.sort();
+    let mut all: BTreeMap<String, Package> = BTreeMap::new();
+    let mut inventory = Inventory { sbom: Sbom::default(), lockfiles: Vec::new(), faults: Vec::new() };
+    for (path, bytes) in files {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let Some(format) = LOCKFILES.iter().find(|format| (format.named)(name)) else { continue };
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| Fault::new(Code::LockfileMalformed, "$", "is not UTF-8 text"));
+        match text.and_then(|text| (format.read)(text)) {
+            Ok(lock) => {
+                let components = lock.packages.iter().filter(|package| !package.own).count();
+                inventory.lockfiles.push(Lockfile { path: path.clone(), kind: format.kind, components });
+                inventory.sbom.gaps.extend(lock.gaps.iter().map(|gap| format!("{path}: {gap}")));
+                for package in lock.packages {
+                    merge(&mut all, package);
+                }
+            }
+            Err(fault) => {
+                inventory.sbom.gaps.push(format!("{path} could not be read"));
+                let place = format!("{path}, {}", fault.place);
+                inventory.faults.push(Fault { place, ..fault });
+            }
+        }
+    }
+    let root = format!("project:{project}");
+    let mut direct: Vec<String> = Vec::new();
+    for package in all.values() {
+        let id = package.purl.to_string();
+        let needs: Vec<String> =
+            package.needs.iter().map(Purl::to_string).filter(|need| all.contains_key(need)).collect();
+        if package.own {
+            direct.push(id.clone());
+        }
+        inventory.sbom.relations.push(Relation { from: id, to: needs });
+    }
+    // What nobody needs is needed by the project itself.
+    for id in all.keys() {
+        let needed = inventory.sbom.relations.iter().any(|relation| relation.to.contains(id));
+        if !needed && !direct.contains(id) {
+            direct.push(id.clone());
+        }
+    }
+    inventory.sbom.relations.push(Relation { from: root.clone(), to: direct });
+    inventory.sbom.components = all.into_values().map(component).collect();
+    inventory.sbom.spec = "CycloneDX 1.6".to_owned();
+    inventory.sbom.subject = Some(Component {
+        id: root,
+        kind: "application".to_owned(),
+        name: project.to_owned(),
+        version: None,
+        purl: None,
+        digests: Vec::new(),
+        licences: Vec::new(),
+        scope: None,
+    });
+    inventory
+}
+
+fn merge(all: &mut BTreeMap<String, Package>, package: Package) {
+    match all.entry(package.purl.to_string()) {
+        std::collections::btree_map::Entry::Vacant(entry) => {
+            entry.insert(package);
+        }
+        std::collections::btree_map::Entry::Occupied(mut entry) => {
+            let known = entry.get_mut();
+            known.digests.extend(package.digests);
+            known.digests.sort();
+            known.digests.dedup();
+            known.needs.extend(package.needs);
+            known.needs.sort();
+            known.needs.dedup();
+            known.own |= package.own;
+            // Needed by anybody without condition is needed.
+            if package.scope.is_none() {
+                known.scope = None;
+            }
+        }
+    }
+}
+
+fn component(package: Package) -> Component {
+    Component {
+        id: package.purl.to_string(),
+        kind: if package.own { "application" } else { "library" }.to_owned(),
+        name: package.name,
+        version: package.version,
+        purl: Some(package.purl),
+        digests: package.digests,
+        licences: Vec::new(),
+        scope: package.scope,
+    }
+}
+
+/// A fault at a byte offset of a text.
+pub(crate) fn fault_at(text: &str, offset: usize, message: impl Into<String>) -> Fault {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |tail| tail.chars().count()) + 1;
+    Fault::new(Code::LockfileMalformed, format!("line {line}, column {column}"), message)
+}
+
+pub(crate) fn toml(text: &str) -> Result<::toml::Table, Fault> {
+    text.parse::<::toml::Table>()
+        .map_err(|error| fault_at(text, error.span().map_or(0, |span| span.start), error.message()))
+}
+
+pub(crate) fn purl(kind: &str, name: &str, version: Option<&str>) -> Result<Purl, Fault> {
+    Purl::new(kind, name, version)
+        .map_err(|error| Fault::new(Code::LockfileMalformed, format!("package `{name}`"), error.to_string()))
+}
+
+/// A digest out of an SRI string, `sha512-BASE64`; weaker functions give none.
+pub(crate) fn integrity(text: &str) -> Option<Digest> {
+    use base64::Engine as _;
+    text.split_ascii_whitespace().find_map(|part| {
+        let (name, encoded) = part.split_once('-')?;
+        let algorithm = linkward_model::Algorithm::from_name(name)?;
+        let bytes = base64::engine::general_purpose::STANDARD.decode(encoded).ok()?;
+        Digest::from_bytes(algorithm, &bytes)
+    })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;
