@@ -1,0 +1,122 @@
+//! What the chain page and its API show, read from the record.
+
+use linkward_ledger::{Kind, LogName};
+use linkward_model::Digest;
+use linkward_record::{Filter, Store, StoreError};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Chain {
+    pub(crate) version: u32,
+    pub(crate) log: Log,
+    pub(crate) stages: Vec<Stage>,
+    pub(crate) artifacts: Vec<Artifact>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Log {
+    pub(crate) origin: String,
+    pub(crate) size: u64,
+    pub(crate) root: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Stage {
+    pub(crate) name: &'static str,
+    pub(crate) count: u64,
+    pub(crate) what: &'static str,
+}
+
+/// The newest verdict of an artifact.
+#[derive(Debug, Serialize)]
+pub(crate) struct Artifact {
+    pub(crate) name: String,
+    pub(crate) digest: Digest,
+    pub(crate) environment: String,
+    pub(crate) outcome: String,
+    pub(crate) code: Option<String>,
+    pub(crate) detail: String,
+    pub(crate) record: u64,
+    pub(crate) requirements: Vec<Value>,
+}
+
+impl Artifact {
+    /// How a requirement came out, in a word.
+    pub(crate) fn requirement(&self, name: &str) -> Option<&str> {
+        let found =
+            self.requirements.iter().find(|r| r.get("requirement").and_then(Value::as_str) == Some(name));
+        found.and_then(|requirement| requirement.get("outcome")).and_then(Value::as_str)
+    }
+}
+
+pub(crate) fn index() -> Value {
+    json!({
+        "version": 1,
+        "paths": ["/api/v1/chain", "/api/v1/records/{index}", "/metrics", "/tlog/evidence/checkpoint"],
+    })
+}
+
+pub(crate) fn read(store: &Store) -> Result<Chain, StoreError> {
+    let checkpoint = store.checkpoint(LogName::Evidence)?;
+    let counts = store.counts()?;
+    let count = |kind: Kind| counts.get(&kind).copied().unwrap_or(0);
+    let stages = vec![
+        Stage {
+            name: "Observed",
+            count: count(Kind::Observation),
+            what: "sources and artifacts that were seen",
+        },
+        Stage { name: "SBOMs", count: count(Kind::Sbom), what: "inventories made from lockfiles" },
+        Stage { name: "Claims", count: count(Kind::Claim), what: "documents that somebody else wrote" },
+        Stage { name: "Proofs", count: count(Kind::Proof), what: "claims whose every check passed" },
+        Stage { name: "Refusals", count: count(Kind::Refusal), what: "claims that failed a check" },
+        Stage { name: "Verdicts", count: count(Kind::Verdict), what: "decisions by policy" },
+    ];
+    Ok(Chain {
+        version: 1,
+        log: Log {
+            origin: checkpoint.origin().to_owned(),
+            size: checkpoint.size(),
+            root: checkpoint.root().to_string(),
+        },
+        stages,
+        artifacts: artifacts(store, 200)?,
+    })
+}
+
+/// The newest verdict of each artifact, newest first.
+pub(crate) fn artifacts(store: &Store, limit: usize) -> Result<Vec<Artifact>, StoreError> {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut found = Vec::new();
+    let mut before = None;
+    while found.len() < limit {
+        let rows = store.rows(&Filter { kind: Some(Kind::Verdict), term: None, before, limit: 200 })?;
+        let Some(last) = rows.last() else { break };
+        before = Some(last.index);
+        for row in rows {
+            let body = store.body(row.index)?;
+            if let Some(artifact) = artifact(&body.says, row.index)
+                && seen.insert((artifact.digest, artifact.name.clone(), artifact.environment.clone()))
+            {
+                found.push(artifact);
+            }
+        }
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+pub(crate) fn artifact(says: &Value, record: u64) -> Option<Artifact> {
+    let text = |pointer: &str| says.pointer(pointer).and_then(Value::as_str);
+    Some(Artifact {
+        name: text("/question/name")?.to_owned(),
+        digest: text("/question/digest")?.parse().ok()?,
+        environment: text("/question/environment").unwrap_or("").to_owned(),
+        outcome: text("/outcome")?.to_owned(),
+        code: text("/reasons/0/code").map(str::to_owned),
+        detail: text("/reasons/0/detail").unwrap_or("").to_owned(),
+        record,
+        requirements: says.get("requirements").and_then(Value::as_array).cloned().unwrap_or_default(),
+    })
+}

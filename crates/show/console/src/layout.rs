@@ -1,0 +1,95 @@
+//! The frame of every page, and its style.
+
+use std::sync::OnceLock;
+
+use linkward_model::Digest;
+use maud::{DOCTYPE, Markup, html};
+
+pub(crate) const CSS: &str = include_str!("console.css");
+
+/// The style sheet's address, with its digest, so that it can be cached for ever.
+pub(crate) fn css_path() -> &'static str {
+    static PATH: OnceLock<String> = OnceLock::new();
+    PATH.get_or_init(|| {
+        let digest = Digest::sha256(CSS.as_bytes()).hex();
+        format!("/assets/{}.css", digest.get(..16).unwrap_or("console"))
+    })
+}
+
+const PAGES: &[(&str, &str)] = &[("/", "Chain"), ("/log", "Log"), ("/gate", "Gate"), ("/codes", "Codes")];
+
+pub(crate) fn page(title: &str, current: &str, content: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " - Linkward" }
+                link rel="stylesheet" href=(css_path());
+            }
+            body {
+                a.skip href="#main" { "Skip to content" }
+                header.top {
+                    a.brand href="/" {
+                        svg viewBox="0 0 32 32" width="26" height="26" aria-hidden="true" {
+                            path d="M16 2 28 7v8c0 8-5 12.5-12 15C9 27.500 4 23 4 15V7z" fill="none" stroke="currentColor" stroke-width="2.200" {}
+                            path d="M12.500 18.500a3.500 3.500 0 0 1 0-5l2-2a3.500 3.500 0 0 1 5 5M19.500 13.500a3.500 3.500 0 0 1 0 5l-2 2a3.500 3.500 0 0 1-5-5" fill="none" stroke="currentColor" stroke-width="2.200" stroke-linecap="round" {}
+                        }
+                        span { "Linkward" }
+                    }
+                    nav aria-label="Pages" {
+                        @for (path, name) in PAGES {
+                            @if *path == current { a href=(path) aria-current="page" { (name) } }
+                            @else { a href=(path) { (name) } }
+                        }
+                    }
+                    form.search action="/search" method="get" role="search" {
+                        label.sr for="q" { "Search by digest, package, identity or name" }
+                        input #q name="q" type="search" placeholder="digest, package, identity";
+                        button type="submit" { "Search" }
+                    }
+                }
+                main #main tabindex="-1" { h1 { (title) } (content) }
+                footer { "Every fact here links to its record. " a href="/log/verify" { "Verify the log" } }
+            }
+        }
+    }
+}
+
+pub(crate) fn message(title: &str, text: &str, command: &str) -> Markup {
+    page(
+        title,
+        "",
+        &html! { p.lead { (text) } p { "Try " code { (command) } ", or go back to " a href="/" { "the chain" } "." } },
+    )
+}
+
+/// A state as a word and a shape, never as a colour alone.
+pub(crate) fn badge(state: &str) -> Markup {
+    let (mark, class) = match state {
+        "allow" | "passed" => ("\u{2713}", "good"),
+        "deny" | "failed" => ("\u{2717}", "bad"),
+        "unknown" => ("?", "open"),
+        _ => ("\u{2013}", "quiet"),
+    };
+    html! { span class={ "badge " (class) } { span aria-hidden="true" { (mark) } " " (state) } }
+}
+
+/// A digest, short on the page and whole on hovering and copying.
+pub(crate) fn digest(text: &str) -> Markup {
+    let short = text.parse::<Digest>().map_or_else(|_| text.to_owned(), |digest| digest.short());
+    html! { code.digest title=(text) { (short) } }
+}
+
+/// Text from outside: what could reorder or hide text is shown by its number.
+pub(crate) fn visible(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            let hidden = (c.is_control() && c != '\n')
+                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+            if hidden { format!("\u{2039}U+{:04X}\u{203a}", u32::from(c)) } else { c.to_string() }
+        })
+        .collect()
+}

@@ -1,0 +1,98 @@
+//! What the console is asked, and what it answers.
+
+use maud::Markup;
+use serde::Serialize;
+
+/// A GET request: path and raw query.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    pub path: &'a str,
+    pub query: &'a str,
+}
+
+/// What only the binary knows: the gate's memory.
+#[derive(Clone, Debug, Default)]
+pub struct HomeFacts {
+    pub environment: String,
+    /// `observe` or `enforce`.
+    pub mode: String,
+    /// Image, where it was seen, how often.
+    pub seen: Vec<(String, String, u64)>,
+    /// What enforcing would refuse.
+    pub would_break: Vec<String>,
+    pub decisions_dropped: u64,
+}
+
+/// An answer, ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Response {
+    pub status: u16,
+    pub content_type: &'static str,
+    pub headers: Vec<(&'static str, &'static str)>,
+    pub body: Vec<u8>,
+}
+
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
+                      base-uri 'none'; frame-ancestors 'none'";
+
+impl Response {
+    fn new(status: u16, content_type: &'static str, cache: &'static str, body: Vec<u8>) -> Self {
+        let headers = vec![
+            ("content-security-policy", POLICY),
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cache-control", cache),
+        ];
+        Self { status, content_type, headers, body }
+    }
+
+    pub(crate) fn page(status: u16, page: Markup) -> Self {
+        Self::new(status, "text/html; charset=utf-8", "no-store", page.into_string().into_bytes())
+    }
+
+    pub(crate) fn css(text: &str) -> Self {
+        let cache = "public, max-age=31536000, immutable";
+        Self::new(200, "text/css; charset=utf-8", cache, text.as_bytes().to_vec())
+    }
+
+    pub(crate) fn text(text: String) -> Self {
+        Self::new(200, "text/plain; version=0.0.4; charset=utf-8", "no-store", text.into_bytes())
+    }
+
+    pub(crate) fn json<T: Serialize>(value: &T) -> Self {
+        let body = serde_json::to_vec_pretty(value).unwrap_or_default();
+        Self::new(200, "application/json", "no-store", body)
+    }
+}
+
+impl Request<'_> {
+    /// A parameter of the query, decoded; a broken escape is kept as it is.
+    pub(crate) fn parameter(&self, name: &str) -> Option<String> {
+        self.query.split('&').find_map(|pair| {
+            let (key, value) = pair.split_once('=')?;
+            (key == name).then(|| decode(value))
+        })
+    }
+}
+
+fn decode(text: &str) -> String {
+    let mut out = Vec::new();
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let ahead = bytes.clone();
+        let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16));
+        match byte {
+            b'+' => out.push(b' '),
+            b'%' => match (digit(), digit()) {
+                (Some(high), Some(low)) => out.push((high * 16 + low) as u8),
+                _ => {
+                    out.push(b'%');
+                    bytes = ahead;
+                }
+            },
+            other => out.push(other),
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
