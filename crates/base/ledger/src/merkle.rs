@@ -14,6 +14,13 @@ impl Hash {
         bytes.try_into().ok().map(Self)
     }
 
+    /// From 64 lower-case hexadecimal digits.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        linkward_model::Digest::from_hex(linkward_model::Algorithm::Sha256, text)
+            .ok()
+            .and_then(|digest| Self::from_slice(digest.as_bytes()))
+    }
+
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

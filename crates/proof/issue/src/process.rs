@@ -78,6 +78,14 @@ impl SignerProcess {
         self.ask(&Ask::Certificate { tbs: STANDARD.encode(tbs) })
     }
 
+    /// The authority's public key, an uncompressed P-256 point.
+    ///
+    /// # Errors
+    /// The signer is gone.
+    pub fn authority_key(&mut self) -> Result<Vec<u8>, ProcessError> {
+        self.ask(&Ask::AuthorityKey)
+    }
+
     fn ask(&mut self, ask: &Ask) -> Result<Vec<u8>, ProcessError> {
         let frame = serde_json::to_vec(ask).map_err(|error| ProcessError::Gone(error.into()))?;
         let input =

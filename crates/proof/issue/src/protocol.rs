@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use linkward_ledger::{Checkpoint, LogName};
@@ -34,6 +34,8 @@ pub(crate) enum Ask {
     Certificate {
         tbs: String,
     },
+    /// The authority's public key; asking signs nothing.
+    AuthorityKey,
 }
 
 /// The signature, base64, or why there is none.
@@ -129,6 +131,7 @@ impl Signer {
                 }
                 self.ecdsa(&self.step, &pae)
             }
+            Ask::AuthorityKey => Ok(self.authority.public_key().as_ref().to_vec()),
             Ask::Certificate { tbs } => {
                 let tbs = STANDARD.decode(tbs).map_err(|_| "the certificate is not base64".to_owned())?;
                 // A TBSCertificate is a SEQUENCE; a DSSE encoding or a checkpoint is not.

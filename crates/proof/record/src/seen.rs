@@ -97,3 +97,10 @@ pub fn compare(
     fs::write(&draft, text).and_then(|()| fs::rename(&draft, &place)).map_err(unreadable(&place))?;
     Ok(seen)
 }
+
+/// Size of the log that is remembered of a home, if it is this log.
+pub fn size(memory: &Path, home: &Path, origin: &str) -> Option<u64> {
+    let place = memory.join(Digest::sha256(home.as_os_str().as_encoded_bytes()).hex());
+    let before = Checkpoint::parse(&fs::read_to_string(place).ok()?).ok()?;
+    (before.origin == origin).then_some(before.size)
+}

@@ -1,0 +1,274 @@
+//! The command line: names, options and their help. What each command does stands in its own file.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use linkward_model::Environment;
+
+/// Keeps every link of a software supply chain verified, from commit to running process.
+#[derive(Debug, Parser)]
+#[command(name = "linkward", version, max_term_width = 100, after_help = EXITS)]
+pub(crate) struct Cli {
+    /// The home folder [default: .linkward in the project, or in the nearest folder above]
+    #[arg(long, global = true, env = "LINKWARD_HOME", value_name = "DIR", hide_env_values = true)]
+    pub(crate) home: Option<PathBuf>,
+    /// How results are printed
+    #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXITS: &str = "Exit codes: 0 allowed or clean; 1 denied; 2 usage, configuration or internal error;\n\
+                     3 could not be decided (something needed is missing, unsupported or stale).";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Table,
+    /// Versioned JSON on standard output
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Take a project through the chain, show the verdicts, then serve console, API, log and admission webhook
+    Up(Up),
+    /// Run a build step, record it, and sign its provenance
+    Run(Run),
+    /// Say whether an artifact may be used: exit code 0, 1 or 3
+    Check(Check),
+    /// Verify a Sigstore bundle offline, with the checks itemised
+    Verify(Verify),
+    /// Replay a verdict from the log alone and show its chain of evidence
+    Explain(Explain),
+    /// Record evidence that somebody else made: bundles, attestations, SBOMs
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
+    /// The transparency log
+    #[command(subcommand)]
+    Log(LogCommand),
+    /// The record as a whole
+    #[command(subcommand)]
+    Record(RecordCommand),
+    /// The Kubernetes admission gate
+    #[command(subcommand)]
+    Admit(AdmitCommand),
+    /// The policy
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Print the SBOM of a project's lockfiles, CycloneDX 1.6 JSON
+    Sbom(Sbom),
+    /// Which recorded projects and artifacts contain a package
+    Why(Why),
+    /// What a reason code means and what to do
+    Code(CodeArgs),
+    /// Verify by the sigstore-conformance protocol
+    #[command(hide = true)]
+    VerifyBundle(VerifyBundle),
+    /// The process that holds the keys; started by the others
+    #[command(hide = true)]
+    Signer(SignerArgs),
+    /// Prints the command reference as Markdown
+    #[command(hide = true)]
+    CliReference,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// The project
+    #[arg(default_value = ".", value_name = "PATH")]
+    pub(crate) path: PathBuf,
+    /// Stop after the table, with the verdict's exit code
+    #[arg(long)]
+    pub(crate) no_serve: bool,
+    /// A further artifact to observe; may be repeated
+    #[arg(long = "artifact", value_name = "FILE")]
+    pub(crate) artifacts: Vec<PathBuf>,
+    /// The environment whose policy decides
+    #[arg(long, value_name = "NAME")]
+    pub(crate) environment: Option<Environment>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Where products appear: a glob below the project; may be repeated [default: by convention]
+    #[arg(long = "product", value_name = "GLOB")]
+    pub(crate) products: Vec<String>,
+    /// The step's name
+    #[arg(long, default_value = "build")]
+    pub(crate) step: String,
+    /// An environment variable to record; may be repeated
+    #[arg(long = "env", value_name = "NAME")]
+    pub(crate) variables: Vec<String>,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Files, or digests as sha256:HEX
+    #[arg(required = true, value_name = "FILE|DIGEST")]
+    pub(crate) targets: Vec<String>,
+    /// The environment whose policy decides
+    #[arg(long, value_name = "NAME")]
+    pub(crate) environment: Option<Environment>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The bundle, JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bundle: PathBuf,
+    /// Who must have signed: exact, a glob with * and **, or regex:... (anchored)
+    #[arg(long, value_name = "PATTERN", requires = "issuer", conflicts_with = "key")]
+    pub(crate) identity: Option<String>,
+    /// The OIDC issuer that vouched for the signer
+    #[arg(long, value_name = "PATTERN", requires = "identity")]
+    pub(crate) issuer: Option<String>,
+    /// The signer's public key, PEM
+    #[arg(long, value_name = "PEM")]
+    pub(crate) key: Option<PathBuf>,
+    /// trusted_root.json of the instance that signed [default: the public-good instance, built in]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trusted_root: Option<PathBuf>,
+    /// The artifact: a file, or a digest as sha256:HEX
+    #[arg(value_name = "ARTIFACT|DIGEST")]
+    pub(crate) artifact: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyBundle {
+    #[arg(long)]
+    pub(crate) staging: bool,
+    #[arg(long)]
+    pub(crate) bundle: PathBuf,
+    #[arg(long)]
+    pub(crate) certificate_identity: Option<String>,
+    #[arg(long)]
+    pub(crate) certificate_oidc_issuer: Option<String>,
+    #[arg(long)]
+    pub(crate) key: Option<PathBuf>,
+    #[arg(long)]
+    pub(crate) trusted_root: Option<PathBuf>,
+    pub(crate) artifact: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// A record's number, or an artifact's digest
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EvidenceCommand {
+    /// Check a document and record it with its proof or its refusal
+    Add {
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LogCommand {
+    /// Read every tile, entry and blob, and name the first thing that is wrong
+    Verify,
+    /// Print the signed checkpoint
+    Checkpoint,
+    /// List records, newest first
+    List {
+        /// Only records of this kind
+        #[arg(long)]
+        kind: Option<String>,
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// Show one record with its inclusion proof
+    Show { index: u64 },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RecordCommand {
+    /// Make the index again from logs and blobs, in another folder
+    Rebuild {
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdmitCommand {
+    /// Print the webhook configuration to apply
+    Manifest {
+        /// The URL that the API server calls [default: the address of the running daemon]
+        #[arg(long)]
+        url: Option<String>,
+    },
+    /// Refuse what is not allowed; refuses itself until what was seen is covered
+    Enforce,
+    /// Allow everything, with warnings
+    Observe,
+    /// The mode, what was seen, and what enforcing would break
+    Status,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Report every fault of a policy file with line and column
+    Check {
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Print the policy in force
+    Show,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sbom {
+    #[arg(default_value = ".", value_name = "PATH")]
+    pub(crate) path: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// A purl, or the start of one: pkg:cargo/serde
+    #[arg(value_name = "PKG")]
+    pub(crate) package: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CodeArgs {
+    /// The code; all of them where none is named
+    pub(crate) code: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SignerArgs {
+    #[arg(long)]
+    pub(crate) keys: PathBuf,
+}
+
+/// The command reference as Markdown, made from the same definitions as `--help`.
+pub(crate) fn reference() -> String {
+    use clap::CommandFactory as _;
+    let mut out = String::from("# Command reference\n\nMade by `linkward cli-reference`; do not edit.\n");
+    let mut root = Cli::command();
+    root.build();
+    describe(&root, &mut out);
+    out
+}
+
+fn describe(command: &clap::Command, out: &mut String) {
+    let mut command = command.clone().term_width(100);
+    let name = command.get_bin_name().unwrap_or_else(|| command.get_name()).to_owned();
+    let help = command.render_long_help().to_string();
+    let trimmed: Vec<&str> = help.lines().map(str::trim_end).collect();
+    out.push_str(&format!("\n## {name}\n\n```text\n{}\n```\n", trimmed.join("\n").trim_end()));
+    let children: Vec<_> =
+        command.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help").cloned().collect();
+    for child in &children {
+        describe(child, out);
+    }
+}

@@ -1,0 +1,301 @@
+//! `linkward.toml`: a raw document walked into valid settings; every fault is reported with its place.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use linkward_deploy::OnUnknown;
+use linkward_model::{Environment, Tenant};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// Valid settings.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) tenant: Tenant,
+    pub(crate) environment: Environment,
+    pub(crate) listen: Listen,
+    pub(crate) admission: Listen,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) on_unknown: OnUnknown,
+    pub(crate) builtin_root_max_age_days: i64,
+}
+
+/// Where to listen. A default may move to a free port, an explicit address may not.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Listen {
+    pub(crate) address: SocketAddr,
+    pub(crate) explicit: bool,
+}
+
+/// One fault of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ConfigFault {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+    pub(crate) message: String,
+}
+
+impl fmt::Display for ConfigFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}: {}", self.line, self.column, self.message)
+    }
+}
+
+/// What a fresh home gets.
+pub(crate) const DEFAULT: &str = r#"# Linkward's settings. Every line shows its default; remove the # to change it.
+# A fault in this file is reported with line and column when Linkward starts.
+
+[home]
+# tenant = "default"               # whose evidence this is
+# environment = "development"      # which policy decides where a command names no environment
+
+[console]
+# listen = "127.0.0.1:7070"        # console, API, log tiles, /metrics: loopback only
+# hosts = []                       # further Host names that the console answers to
+
+[admission]
+# listen = "127.0.0.1:7443"        # the Kubernetes admission webhook, TLS with this home's own authority
+# on_unknown = "deny"              # when enforcing: "deny", or "warn" to allow what could not be decided
+
+[trust]
+# builtin_root_max_age_days = 365  # older than this, the built-in Sigstore trust root proves nothing
+"#;
+
+/// The tables and keys there are, for the "did you mean" of an unknown one.
+const KNOWN: &[(&str, &[&str])] = &[
+    ("home", &["tenant", "environment"]),
+    ("console", &["listen", "hosts"]),
+    ("admission", &["listen", "on_unknown"]),
+    ("trust", &["builtin_root_max_age_days"]),
+];
+
+impl Default for Config {
+    fn default() -> Self {
+        let local = |port| Listen { address: SocketAddr::from(([127, 0, 0, 1], port)), explicit: false };
+        Self {
+            tenant: Tenant::default(),
+            environment: Environment::default(),
+            listen: local(7070),
+            admission: local(7443),
+            hosts: Vec::new(),
+            on_unknown: OnUnknown::Deny,
+            builtin_root_max_age_days: 365,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file, then `LINKWARD_SECTION_KEY` variables over it.
+    ///
+    /// # Errors
+    /// Every fault that the file has.
+    pub(crate) fn parse(
+        text: &str,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, Vec<ConfigFault>> {
+        let mut reader = Reader { text, faults: Vec::new() };
+        let mut config = Self::default();
+        match DeTable::parse(text) {
+            Ok(document) => reader.document(document.get_ref(), &mut config),
+            Err(error) => {
+                let at = error.span().map_or(0, |span| span.start);
+                reader.fault(at, error.message().to_owned());
+            }
+        }
+        for (section, keys) in KNOWN {
+            for key in *keys {
+                let name = format!("LINKWARD_{}_{}", section.to_uppercase(), key.to_uppercase());
+                let Some(value) = variable(&name) else { continue };
+                if let Err(message) = set(&mut config, section, key, &Given::Text(&value)) {
+                    reader.faults.push(ConfigFault {
+                        line: 0,
+                        column: 0,
+                        message: format!("{name}: {message}"),
+                    });
+                }
+            }
+        }
+        if reader.faults.is_empty() { Ok(config) } else { Err(reader.faults) }
+    }
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    faults: Vec<ConfigFault>,
+}
+
+/// A value as the file or a variable gives it.
+enum Given<'a> {
+    Text(&'a str),
+    Integer(i64),
+    List(Vec<&'a str>),
+    Other(&'static str),
+}
+
+impl Reader<'_> {
+    fn document(&mut self, document: &DeTable<'_>, config: &mut Config) {
+        for (section, value) in document {
+            let name = section.get_ref().as_ref();
+            let Some((_, keys)) = KNOWN.iter().find(|(known, _)| *known == name) else {
+                let names: Vec<_> = KNOWN.iter().map(|(known, _)| *known).collect();
+                self.fault(section.span().start, unknown("section", name, &names));
+                continue;
+            };
+            let DeValue::Table(table) = value.get_ref() else {
+                self.fault(value.span().start, format!("`{name}` must be a section: write [{name}]"));
+                continue;
+            };
+            for (key, value) in table {
+                let key_name = key.get_ref().as_ref();
+                if !keys.contains(&key_name) {
+                    self.fault(key.span().start, unknown("key", key_name, keys));
+                } else if let Err(message) = set(config, name, key_name, &given(value)) {
+                    self.fault(value.span().start, format!("{key_name}: {message}"));
+                }
+            }
+        }
+    }
+
+    fn fault(&mut self, offset: usize, message: String) {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(0, |tail| tail.chars().count()) + 1;
+        self.faults.push(ConfigFault { line, column, message });
+    }
+}
+
+fn given<'a>(value: &'a Spanned<DeValue<'a>>) -> Given<'a> {
+    match value.get_ref() {
+        DeValue::String(text) => Given::Text(text),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map_or(Given::Other("a number out of range"), Given::Integer),
+        DeValue::Array(items) => items
+            .iter()
+            .map(|item| match item.get_ref() {
+                DeValue::String(text) => Some(text.as_ref()),
+                _ => None,
+            })
+            .collect::<Option<Vec<_>>>()
+            .map_or(Given::Other("a list with something else than strings"), Given::List),
+        DeValue::Boolean(_) => Given::Other("true or false"),
+        DeValue::Float(_) => Given::Other("a fraction"),
+        DeValue::Datetime(_) => Given::Other("a date"),
+        DeValue::Table(_) => Given::Other("a table"),
+    }
+}
+
+fn set(config: &mut Config, section: &str, key: &str, given: &Given<'_>) -> Result<(), String> {
+    match (section, key) {
+        ("home", "tenant") => config.tenant = text(given)?.parse().map_err(|e| format!("{e}"))?,
+        ("home", "environment") => config.environment = text(given)?.parse().map_err(|e| format!("{e}"))?,
+        ("console", "listen") => config.listen = listen(given)?,
+        ("console", "hosts") => config.hosts = list(given)?,
+        ("admission", "listen") => config.admission = listen(given)?,
+        ("admission", "on_unknown") => {
+            config.on_unknown = match text(given)? {
+                "deny" => OnUnknown::Deny,
+                "warn" => OnUnknown::Warn,
+                other => return Err(format!("`{other}` must be \"deny\" or \"warn\"")),
+            }
+        }
+        ("trust", "builtin_root_max_age_days") => config.builtin_root_max_age_days = days(given)?,
+        _ => return Err("is not a setting".to_owned()),
+    }
+    Ok(())
+}
+
+fn text<'a>(given: &Given<'a>) -> Result<&'a str, String> {
+    match given {
+        Given::Text(text) => Ok(text),
+        other => Err(format!("expected a string in quotes, found {}", describe(other))),
+    }
+}
+
+fn list(given: &Given<'_>) -> Result<Vec<String>, String> {
+    match given {
+        Given::List(items) => Ok(items.iter().map(|item| (*item).to_owned()).collect()),
+        Given::Text(text) => Ok(text.split(',').map(|item| item.trim().to_owned()).collect()),
+        other => Err(format!("expected a list of strings, found {}", describe(other))),
+    }
+}
+
+fn listen(given: &Given<'_>) -> Result<Listen, String> {
+    let text = text(given)?;
+    let address: SocketAddr =
+        text.parse().map_err(|_| format!("`{text}` is not an address; write it as 127.0.0.1:7070"))?;
+    if address.ip().is_loopback() {
+        Ok(Listen { address, explicit: true })
+    } else {
+        Err(format!(
+            "`{text}` is not a loopback address; there is no login yet, so put a proxy with one in front"
+        ))
+    }
+}
+
+fn days(given: &Given<'_>) -> Result<i64, String> {
+    let number = match given {
+        Given::Integer(number) => *number,
+        Given::Text(text) => text.parse().map_err(|_| format!("`{text}` is not a whole number"))?,
+        other => return Err(format!("expected a whole number of days, found {}", describe(other))),
+    };
+    if (1..=3650).contains(&number) { Ok(number) } else { Err(format!("{number} must be 1 to 3650 days")) }
+}
+
+fn describe(given: &Given<'_>) -> String {
+    match given {
+        Given::Text(text) => format!("the string \"{text}\""),
+        Given::Integer(number) => format!("the number {number}"),
+        Given::List(_) => "a list".to_owned(),
+        Given::Other(what) => (*what).to_owned(),
+    }
+}
+
+fn unknown(what: &str, name: &str, known: &[&str]) -> String {
+    format!("`{name}` is not a {what} here; there are {}", known.join(", "))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn none(_: &str) -> Option<String> {
+        None
+    }
+
+    #[test]
+    fn the_default_file_is_valid_with_and_without_its_comment_marks() {
+        assert!(Config::parse(DEFAULT, none).is_ok());
+        let active: String = DEFAULT
+            .lines()
+            .map(|line| line.strip_prefix("# ").filter(|rest| rest.contains(" = ")).unwrap_or(line))
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        let config = Config::parse(&active, none).unwrap();
+        assert!(config.listen.explicit);
+        assert_eq!(config.builtin_root_max_age_days, 365);
+    }
+
+    #[test]
+    fn every_fault_is_reported_with_its_place() {
+        let text = "[home]\ntenant = \"Big Corp\"\ncolour = 1\n\n[consol]\n\n[console]\nlisten = \"0.0.0.0:80\"\n\
+                    [trust]\nbuiltin_root_max_age_days = true\n";
+        let faults = Config::parse(text, none).unwrap_err();
+        let places: Vec<_> = faults.iter().map(|fault| (fault.line, fault.column)).collect();
+        assert_eq!(places.len(), 5, "{faults:?}");
+        for place in [(2, 10), (3, 1), (5, 2), (8, 10), (10, 29)] {
+            assert!(places.contains(&place), "{place:?} in {faults:?}");
+        }
+        let broken = Config::parse("[home\n", none).unwrap_err();
+        assert_eq!(broken.first().map(|fault| fault.line), Some(1));
+    }
+
+    #[test]
+    fn variables_override_the_file() {
+        let config =
+            Config::parse("", |name| (name == "LINKWARD_HOME_ENVIRONMENT").then(|| "production".to_owned()));
+        assert_eq!(config.unwrap().environment.as_str(), "production");
+        let fault = Config::parse("", |name| (name == "LINKWARD_CONSOLE_LISTEN").then(|| "x".to_owned()));
+        assert!(fault.unwrap_err()[0].message.starts_with("LINKWARD_CONSOLE_LISTEN"));
+    }
+}

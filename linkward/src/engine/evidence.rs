@@ -1,0 +1,192 @@
+//! Documents in: parsed, proven, recorded with their proof or their refusal; and steps of our own, signed.
+
+use anyhow::{Context as _, Result};
+use linkward_evidence::Claim;
+use linkward_ledger::{Kind, LogName, Recorded, Term};
+use linkward_model::{Code, Digest, Environment, Instant};
+use linkward_prove::{Artifact, Attestation, Proven, Signer};
+use serde_json::Value;
+
+use crate::records::Note;
+use crate::wire::{Document, Signed, Submitted, VERSION};
+
+use super::Engine;
+
+impl Engine {
+    /// Proves and records each document; one that was submitted before keeps its record.
+    pub(super) fn submit(&self, documents: &[Document], environment: &Environment) -> Result<Vec<Submitted>> {
+        documents.iter().map(|document| self.submit_one(document, environment)).collect()
+    }
+
+    fn submit_one(&self, document: &Document, environment: &Environment) -> Result<Submitted> {
+        let now = Instant::now();
+        let bytes = document.text.as_bytes();
+        let digest = Digest::sha256(bytes);
+        if let Some(known) = self.known(&digest, &document.name)? {
+            return Ok(known);
+        }
+        let claim = match linkward_evidence::parse(bytes) {
+            Ok(claim) => claim,
+            Err(fault) => {
+                let message = fault.to_string();
+                let note = Note::unreadable(&document.name, digest, fault.code, &message, environment);
+                let record = self.store.append(note, vec![bytes.to_vec()], now)?.index();
+                return Ok(refused(document, record, fault.code, message));
+            }
+        };
+        let format = match &claim {
+            Claim::Bundle(_) => "sigstore-bundle",
+            Claim::Envelope(_) => "dsse",
+            Claim::Statement(_) => "in-toto-statement",
+            Claim::Sbom(_) => "sbom",
+        };
+        let note = Note::claim(&document.name, format, digest, environment);
+        let claimed = self.store.append(note, vec![bytes.to_vec()], now)?.index();
+        if !matches!(claim, Claim::Bundle(_)) {
+            return Ok(Submitted {
+                name: document.name.clone(),
+                proven: false,
+                record: claimed,
+                signer: None,
+                code: Some(Code::NoSignature),
+                message: format!("recorded as a claim: a {format} without a signature proves nothing"),
+                subjects: Vec::new(),
+            });
+        }
+        let signer = Signer::LeftToPolicy { keyring: &self.keyring };
+        match linkward_prove::bundle(bytes, &self.roots, signer, Artifact::AnySubject, now) {
+            Ok(proven) => {
+                let recorded = self.store.append(proven, vec![bytes.to_vec()], now)?;
+                let submitted = proof_line(&document.name, &recorded);
+                self.remember(recorded);
+                Ok(submitted)
+            }
+            Err(refusal) => {
+                let (code, message) = (refusal.code, refusal.message.clone());
+                let subjects = refusal.subjects.clone();
+                let record = self.store.append(*refusal, vec![bytes.to_vec()], now)?.index();
+                Ok(Submitted { subjects, ..refused(document, record, code, message) })
+            }
+        }
+    }
+
+    /// The record of a document that was submitted before.
+    fn known(&self, document: &Digest, name: &str) -> Result<Option<Submitted>> {
+        for kind in [Kind::Proof, Kind::Refusal] {
+            for row in self.rows(Some(kind), Some(Term::digest(document)), 1)? {
+                if kind == Kind::Proof {
+                    let recorded = self.proof(row.index)?;
+                    return Ok(Some(proof_line(name, &recorded)));
+                }
+                let says = self.store.body(row.index)?.says;
+                let field = |name: &str| says.get(name).and_then(Value::as_str).unwrap_or("");
+                return Ok(Some(Submitted {
+                    name: name.to_owned(),
+                    proven: false,
+                    record: row.index,
+                    signer: None,
+                    code: field("code").parse().ok(),
+                    message: field("message").to_owned(),
+                    subjects: Vec::new(),
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A proof by its record: from memory, or proven again from its documents.
+    pub(super) fn proof(&self, index: u64) -> Result<Recorded<Proven<Attestation>>> {
+        let known =
+            self.proofs.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&index).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let record = self.store.read(index)?;
+        let documents = |digest: &Digest| self.store.blob(digest).ok().flatten();
+        let proof = linkward_prove::reopen(record, &documents)
+            .with_context(|| format!("record {index} does not prove again"))?;
+        self.remember(proof.clone());
+        Ok(proof)
+    }
+
+    fn remember(&self, proof: Recorded<Proven<Attestation>>) {
+        let mut proofs = self.proofs.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if proofs.len() >= 10_000 {
+            proofs.pop_first();
+        }
+        proofs.insert(proof.index(), proof);
+    }
+
+    /// Signs the statements of a step that the caller ran, logs the signatures, and proves the bundles like any other.
+    pub(super) fn sign_step(
+        &self,
+        step: Value,
+        statements: &[String],
+        environment: &Environment,
+    ) -> Result<Signed> {
+        let now = Instant::now();
+        let mut products = Vec::new();
+        let mut bundles = Vec::new();
+        let log = self.store.log_id(LogName::Signing).context("this home has no signing log")?;
+        for text in statements {
+            let statement = linkward_evidence::statement::Statement::parse(text.as_bytes())?;
+            products.extend(statement.subjects.iter().flat_map(|subject| subject.digests.iter().copied()));
+            let payload = text.as_bytes();
+            let pae = linkward_evidence::dsse::pae(linkward_issue::PAYLOAD_TYPE, payload);
+            let signature = self.signer.call(|signer| Ok(signer.sign_pae(&pae)?))?;
+            let entry = linkward_issue::bundle::entry(&pae, &signature, &self.trust.step_key)?;
+            let included = self.store.append_entry(LogName::Signing, entry.clone())?;
+            let included = linkward_issue::bundle::Included {
+                index: included.index,
+                size: included.size,
+                root: included.root,
+                proof: included.proof,
+                checkpoint: included.checkpoint,
+            };
+            bundles.push(linkward_issue::bundle::assemble(
+                payload,
+                &signature,
+                &self.trust.step_key,
+                &entry,
+                &included,
+                &log,
+            )?);
+        }
+        products.sort();
+        products.dedup();
+        let step = self.store.append(Note::step(step, &products, environment), Vec::new(), now)?.index();
+        let mut records = vec![step];
+        for bundle in &bundles {
+            let document = Document { name: "provenance.sigstore.json".to_owned(), text: bundle.clone() };
+            let submitted = self.submit_one(&document, environment)?;
+            anyhow::ensure!(submitted.proven, "our own bundle does not verify: {}", submitted.message);
+            records.push(submitted.record);
+        }
+        Ok(Signed { version: VERSION, bundles, records })
+    }
+}
+
+fn refused(document: &Document, record: u64, code: Code, message: String) -> Submitted {
+    Submitted {
+        name: document.name.clone(),
+        proven: false,
+        record,
+        signer: None,
+        code: Some(code),
+        message,
+        subjects: Vec::new(),
+    }
+}
+
+fn proof_line(name: &str, proof: &Recorded<Proven<Attestation>>) -> Submitted {
+    let subjects = proof.value().claim().subjects();
+    Submitted {
+        name: name.to_owned(),
+        proven: true,
+        record: proof.index(),
+        signer: Some(proof.value().signer().to_string()),
+        code: None,
+        message: "every check passed".to_owned(),
+        subjects: subjects.iter().flat_map(|subject| subject.digests.iter().copied()).collect(),
+    }
+}

@@ -1,0 +1,193 @@
+//! From proven evidence to recorded verdicts. A verdict that says nothing new is not recorded twice.
+
+use anyhow::Result;
+use linkward_decide::{Evidence, ObservationFact, Policy, Question, RefusalFact, Verdict};
+use linkward_ledger::{Kind, Recorded, Term};
+use linkward_model::{Code, Digest, Environment, Instant};
+use serde_json::Value;
+
+use crate::wire::{Checked, LogState, Outcome, Reason, VERSION};
+
+use super::Engine;
+
+/// More evidence than this about one digest is not looked at, and the verdict says so.
+const MAX_EVIDENCE: usize = 512;
+
+/// What was gathered about a digest, as of a log size.
+pub(super) struct Gathered {
+    proofs: Vec<Recorded<linkward_prove::Proven<linkward_prove::Attestation>>>,
+    refusals: Vec<RefusalFact>,
+    observations: Vec<ObservationFact>,
+    log: LogState,
+}
+
+impl Engine {
+    /// Decides about a digest and records the verdict.
+    pub(super) fn check(
+        &self,
+        digest: &Digest,
+        name: Option<String>,
+        environment: Option<Environment>,
+    ) -> Result<Checked> {
+        let name = match name {
+            Some(name) => name,
+            None => self.name_of(digest)?,
+        };
+        let question = Question {
+            digest: *digest,
+            name,
+            environment: self.environment(environment),
+            tenant: self.config.tenant.clone(),
+        };
+        let verdict = self.judge(question, Instant::now())?;
+        Ok(checked(&verdict))
+    }
+
+    /// The name that a digest was last seen under; its short form where it was never seen.
+    fn name_of(&self, digest: &Digest) -> Result<String> {
+        for row in self.rows(Some(Kind::Observation), Some(Term::digest(digest)), 1)? {
+            if let Some(name) = self.store.body(row.index)?.says.get("name").and_then(Value::as_str) {
+                return Ok(name.to_owned());
+            }
+        }
+        Ok(digest.short())
+    }
+
+    pub(super) fn judge(&self, question: Question, now: Instant) -> Result<Recorded<Verdict>> {
+        let policy = self.policy()?;
+        let log = self.log_state()?;
+        let gathered = self.gather(&question.digest, &log)?;
+        let verdict = decide(&question, &gathered, &policy.policy, self.roots.digest(), now);
+        let recorded = match self.same(&verdict)? {
+            Some(known) => known,
+            None => self.store.append(verdict, Vec::new(), now)?,
+        };
+        self.gate.insert(recorded.clone());
+        Ok(recorded)
+    }
+
+    /// Everything recorded about a digest below a log size, oldest first.
+    pub(super) fn gather(&self, digest: &Digest, log: &LogState) -> Result<Gathered> {
+        let rows = |kind| -> Result<Vec<u64>> {
+            let found = self.store.rows(&linkward_record::Filter {
+                kind: Some(kind),
+                term: Some(Term::digest(digest)),
+                before: Some(log.size),
+                limit: MAX_EVIDENCE,
+            })?;
+            let mut found: Vec<u64> = found.into_iter().map(|row| row.index).collect();
+            found.reverse();
+            Ok(found)
+        };
+        let proofs = rows(Kind::Proof)?.into_iter().map(|index| self.proof(index)).collect::<Result<_>>()?;
+        let mut refusals = Vec::new();
+        for index in rows(Kind::Refusal)? {
+            let body = self.store.body(index)?;
+            let code = body.says.get("code").and_then(Value::as_str).and_then(|code| code.parse().ok());
+            refusals.push(RefusalFact { index, code: code.unwrap_or(Code::EvidenceRefused) });
+        }
+        let mut observations = Vec::new();
+        for index in rows(Kind::Observation)? {
+            let body = self.store.body(index)?;
+            let name = body.says.get("name").and_then(Value::as_str).unwrap_or("");
+            observations.push(ObservationFact { index, name: name.to_owned() });
+        }
+        Ok(Gathered { proofs, refusals, observations, log: log.clone() })
+    }
+
+    /// The newest recorded verdict on the same question, if it says the same and still holds.
+    fn same(&self, verdict: &Verdict) -> Result<Option<Recorded<Verdict>>> {
+        let digest = verdict.question().digest;
+        for row in self.rows(Some(Kind::Verdict), Some(Term::digest(&digest)), 8)? {
+            let known = linkward_decide::reopen(self.store.read(row.index)?)?;
+            let asked = known.value().question();
+            if asked.name != verdict.question().name || asked.environment != verdict.question().environment {
+                continue;
+            }
+            return Ok(known.value().says_the_same(verdict).then_some(known));
+        }
+        Ok(None)
+    }
+
+    /// Gives the gate the newest verdict of every digest, so that it answers from its first request on.
+    pub(super) fn fill_gate(&self) -> Result<()> {
+        let mut before = None;
+        let mut seen = std::collections::BTreeSet::new();
+        loop {
+            let rows = self.store.rows(&linkward_record::Filter {
+                kind: Some(Kind::Verdict),
+                term: None,
+                before,
+                limit: 1000,
+            })?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            before = Some(last.index);
+            for row in &rows {
+                let verdict = linkward_decide::reopen(self.store.read(row.index)?)?;
+                let question = verdict.value().question();
+                if seen.insert((question.digest, question.environment.clone())) {
+                    self.gate.insert(verdict);
+                }
+            }
+        }
+    }
+}
+
+/// Decides on what was gathered.
+pub(super) fn decide(
+    question: &Question,
+    gathered: &Gathered,
+    policy: &Policy,
+    roots: Digest,
+    now: Instant,
+) -> Verdict {
+    let evidence = Evidence {
+        proofs: &gathered.proofs,
+        refusals: &gathered.refusals,
+        observations: &gathered.observations,
+        roots,
+        origin: &gathered.log.origin,
+        log_size: gathered.log.size,
+    };
+    linkward_decide::decide(question, &evidence, policy, now)
+}
+
+pub(super) fn checked(verdict: &Recorded<Verdict>) -> Checked {
+    let value = verdict.value();
+    Checked {
+        version: VERSION,
+        name: value.question().name.clone(),
+        digest: value.question().digest,
+        environment: value.question().environment.clone(),
+        outcome: outcome(value),
+        rule: value.rule().map(str::to_owned),
+        record: verdict.index(),
+        reasons: reasons(value),
+    }
+}
+
+pub(super) fn outcome(verdict: &Verdict) -> Outcome {
+    match verdict.outcome() {
+        linkward_decide::Outcome::Allow => Outcome::Allow,
+        linkward_decide::Outcome::Deny => Outcome::Deny,
+        linkward_decide::Outcome::Unknown => Outcome::Unknown,
+    }
+}
+
+pub(super) fn reasons(verdict: &Verdict) -> Vec<Reason> {
+    verdict
+        .reasons()
+        .iter()
+        .map(|reason| Reason { code: reason.code, detail: reason.detail.clone(), next: next(reason.code) })
+        .collect()
+}
+
+/// The next command for a reason; the code's own advice where there is none.
+pub(super) fn next(code: Code) -> String {
+    match code {
+        Code::NoProvenance | Code::NoSignature | Code::NoSbom | Code::NotLogged | Code::NoEvidence => {
+            "linkward run -- CMD (the command that builds it), or linkward evidence add FILE".to_owned()
+        }
+        other => other.fix().to_owned(),
+    }
+}

@@ -1,0 +1,219 @@
+//! Looking at a project: its source, its lockfiles, its artifacts and the evidence beside them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use linkward_collect::{Walk, hash_file, source, walk};
+use linkward_issue::step::{self, Plan};
+use linkward_model::{Code, Digest, Environment, Instant};
+use serde_json::Value;
+
+use crate::cli;
+use crate::home::Home;
+use crate::wire::{Document, Found, Ingest, Reason, Source, SourceSignature};
+
+/// What the lockfiles of a project say.
+pub(crate) struct Seen {
+    pub(crate) sbom: Option<Document>,
+    pub(crate) lockfiles: Vec<String>,
+    pub(crate) components: usize,
+    pub(crate) gaps: Vec<String>,
+    pub(crate) packages: Vec<String>,
+}
+
+/// A step that ran: its record, and the statements to be signed.
+pub(crate) struct Ran {
+    pub(crate) record: Value,
+    pub(crate) statements: Vec<String>,
+    pub(crate) products: Vec<(String, Digest)>,
+    pub(crate) exit_code: i64,
+}
+
+pub(crate) fn look(
+    path: &Path,
+    home: &Path,
+    named: &[PathBuf],
+    environment: Option<Environment>,
+    say: &dyn Fn(&str),
+) -> Result<Ingest> {
+    say("reading the source");
+    let source = source_of(path);
+    say("reading lockfiles and artifacts");
+    let wanted = |name: &str| linkward_inventory::is_lockfile(name).is_some() || is_evidence(name);
+    let mut walked = walk(path, &wanted, named).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut documents = Vec::new();
+    let evidence = walked.files.extract_if(.., |(name, _)| is_evidence(name));
+    for (name, bytes) in evidence {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        documents.push(Document { name, text });
+    }
+    let seen = inventory_of(&project_name(path), &walked);
+    let artifacts = walked.artifacts.into_iter().map(|artifact| Found {
+        name: artifact.name,
+        digest: artifact.digest,
+        size: artifact.size,
+    });
+    let _ = home;
+    Ok(Ingest {
+        project: project_name(path),
+        environment,
+        source,
+        sbom: seen.sbom,
+        lockfiles: seen.lockfiles,
+        components: seen.components,
+        gaps: seen.gaps,
+        packages: seen.packages,
+        artifacts: artifacts.collect(),
+        documents,
+    })
+}
+
+/// Bundles that lie beside what they are about.
+fn is_evidence(name: &str) -> bool {
+    (name.ends_with(".sigstore.json") || name.ends_with(".sigstore")) && !name.contains("testdata/")
+}
+
+fn project_name(path: &Path) -> String {
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    path.file_name().map_or_else(|| "project".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+pub(crate) fn inventory(path: &Path) -> Result<Seen> {
+    let walked = walk(path, &|name| linkward_inventory::is_lockfile(name).is_some(), &[])
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(inventory_of(&project_name(path), &walked))
+}
+
+fn inventory_of(project: &str, walked: &Walk) -> Seen {
+    let mut found = linkward_inventory::inventory(project, &walked.files);
+    let skipped =
+        walked.skipped.iter().map(|skipped| format!("{} was not read: {}", skipped.path, skipped.why));
+    found.sbom.gaps.extend(skipped);
+    let sbom = (!found.lockfiles.is_empty() || !found.faults.is_empty()).then(|| Document {
+        name: "sbom.cdx.json".to_owned(),
+        text: String::from_utf8_lossy(&linkward_evidence::cyclonedx::write(&found.sbom)).into_owned(),
+    });
+    let faults = found.faults.iter().map(ToString::to_string);
+    Seen {
+        sbom,
+        lockfiles: found.lockfiles.iter().map(|lockfile| lockfile.path.clone()).collect(),
+        components: found.sbom.components.len(),
+        gaps: faults.chain(found.sbom.gaps.clone()).collect(),
+        packages: found
+            .sbom
+            .components
+            .iter()
+            .filter_map(|c| c.purl.as_ref())
+            .map(ToString::to_string)
+            .collect(),
+    }
+}
+
+fn source_of(path: &Path) -> Source {
+    match source(path) {
+        Ok(seen) => {
+            let signed = seen.commit.windows(8).any(|window| window == b"\ngpgsig ");
+            let signature = if signed {
+                let why = "the commit carries a signature that this version does not check".to_owned();
+                SourceSignature::Unproven { code: Code::CommitUnproven, why }
+            } else {
+                let why = "the commit carries no signature".to_owned();
+                SourceSignature::Unproven { code: Code::CommitUnsigned, why }
+            };
+            Source {
+                revision: Some(seen.revision),
+                branch: seen.branch,
+                remote: seen.remote.map(|url| url.to_string()),
+                tree: Some(seen.tree.to_string()),
+                clean: seen.tree.is_clean(),
+                signature,
+                reason: None,
+            }
+        }
+        Err(unknown) => Source {
+            revision: None,
+            branch: None,
+            remote: None,
+            tree: None,
+            clean: false,
+            signature: SourceSignature::Unproven { code: unknown.code, why: unknown.why.clone() },
+            reason: Some(Reason {
+                code: unknown.code,
+                detail: unknown.why,
+                next: unknown.code.fix().to_owned(),
+            }),
+        },
+    }
+}
+
+pub(crate) fn run_step(args: &cli::Run, home: &Home, builder: &str, from: &Path) -> Result<Ran> {
+    let project = home.project();
+    let seen = inventory(project)?;
+    let checkout = source(project).ok();
+    let lock = walk(project, &|name| linkward_inventory::is_lockfile(name).is_some(), &[])?;
+    let materials = lock.files.iter().map(|(name, bytes)| (name.clone(), Digest::sha256(bytes))).collect();
+    let directory = from.strip_prefix(project).map_or_else(
+        |_| ".".to_owned(),
+        |path| match path.to_string_lossy() {
+            path if path.is_empty() => ".".to_owned(),
+            path => path.into_owned(),
+        },
+    );
+    let patterns = args
+        .products
+        .iter()
+        .map(|glob| linkward_prove::Pattern::parse(glob).map_err(anyhow::Error::new))
+        .collect::<Result<Vec<_>>>()?;
+    let products = || products(project, &patterns);
+    let plan = Plan {
+        name: &args.step,
+        command: &args.command,
+        folder: from,
+        directory,
+        variables: &args.variables,
+    };
+    let step = step::run(&plan, materials, products, Instant::now)?;
+    let source = linkward_issue::Source {
+        remote: checkout.as_ref().and_then(|seen| seen.remote.as_ref()).map(ToString::to_string),
+        revision: checkout.as_ref().map(|seen| seen.revision.clone()),
+        clean: checkout.as_ref().is_some_and(|seen| seen.tree.is_clean()),
+    };
+    let mut statements = Vec::new();
+    if !step.products.is_empty() {
+        statements.push(linkward_issue::provenance(&step, &source, builder));
+        if let Some(sbom) = &seen.sbom {
+            statements.push(linkward_issue::sbom(&step, &serde_json::from_str(&sbom.text)?));
+        }
+    }
+    Ok(Ran {
+        record: serde_json::to_value(&step)?,
+        statements,
+        products: step.products.clone(),
+        exit_code: step.exit_code,
+    })
+}
+
+/// Products by convention, or by the globs that were given.
+fn products(project: &Path, patterns: &[linkward_prove::Pattern]) -> std::io::Result<step::Listing> {
+    if patterns.is_empty() {
+        let walked = walk(project, &|_| false, &[])?;
+        return Ok(walked.artifacts.into_iter().map(|artifact| (artifact.name, artifact.digest)).collect());
+    }
+    let mut found = Vec::new();
+    let mut folders = vec![project.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder)? {
+            let entry = entry?;
+            let path = entry.path();
+            let kind = entry.file_type()?;
+            let name = path.strip_prefix(project).unwrap_or(&path).to_string_lossy().into_owned();
+            if kind.is_dir() && !matches!(name.as_str(), ".git" | ".linkward") {
+                folders.push(path);
+            } else if kind.is_file() && patterns.iter().any(|pattern| pattern.matches(&name)) {
+                found.push((name, hash_file(&path)?.0));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}

@@ -1,0 +1,150 @@
+//! The records that the wiring itself makes: what was observed, which policy and trust came into force.
+
+use linkward_ledger::{Body, Kind, Recordable, Term, TermKind};
+use linkward_model::{Digest, Environment, Instant};
+use serde_json::{Value, json};
+
+use crate::wire::{Found, Source};
+
+/// Any record of the wiring. Every one is plain data: what it claims is only that we saw it.
+#[derive(Debug, Clone)]
+pub(crate) struct Note {
+    kind: Kind,
+    environment: Environment,
+    claimed: Option<Instant>,
+    terms: Vec<Term>,
+    documents: Vec<Digest>,
+    says: Value,
+}
+
+impl Recordable for Note {
+    fn body(&self) -> Body {
+        Body::new(self.kind, self.terms.clone(), self.documents.clone(), self.says.clone())
+    }
+
+    fn environment(&self) -> Environment {
+        self.environment.clone()
+    }
+
+    fn claimed(&self) -> Option<Instant> {
+        self.claimed
+    }
+}
+
+impl Note {
+    fn new(
+        kind: Kind,
+        environment: &Environment,
+        terms: Vec<Term>,
+        documents: Vec<Digest>,
+        says: Value,
+    ) -> Self {
+        Self { kind, environment: environment.clone(), claimed: None, terms, documents, says }
+    }
+
+    /// An artifact that was found: observed, not attested.
+    pub(crate) fn artifact(
+        project: &str,
+        found: &Found,
+        revision: Option<&str>,
+        environment: &Environment,
+    ) -> Self {
+        let mut terms = vec![
+            Term::digest(&found.digest),
+            Term::new(TermKind::Name, &found.name),
+            Term::new(TermKind::Name, project),
+        ];
+        terms.extend(revision.map(|revision| Term::new(TermKind::Revision, format!("git:{revision}"))));
+        let says = json!({
+            "what": "artifact", "project": project, "name": found.name, "digest": found.digest,
+            "size": found.size, "grade": "observed",
+        });
+        Self::new(Kind::Observation, environment, terms, Vec::new(), says)
+    }
+
+    /// A source revision as the checkout shows it.
+    pub(crate) fn source(project: &str, source: &Source, environment: &Environment) -> Self {
+        let mut terms = vec![Term::new(TermKind::Name, project)];
+        terms.extend(
+            source.revision.iter().map(|revision| Term::new(TermKind::Revision, format!("git:{revision}"))),
+        );
+        let says = json!({ "what": "source", "project": project, "source": source, "grade": "observed" });
+        Self::new(Kind::Observation, environment, terms, Vec::new(), says)
+    }
+
+    /// An SBOM that we made from lockfiles.
+    pub(crate) fn sbom(ingest: &crate::wire::Ingest, document: Digest, environment: &Environment) -> Self {
+        let mut terms = vec![Term::new(TermKind::Name, &ingest.project), Term::digest(&document)];
+        terms.extend(ingest.packages.iter().map(|purl| Term::new(TermKind::Package, purl)));
+        terms.extend(ingest.artifacts.iter().map(|found| Term::digest(&found.digest)));
+        terms.extend(
+            ingest
+                .source
+                .revision
+                .iter()
+                .map(|revision| Term::new(TermKind::Revision, format!("git:{revision}"))),
+        );
+        let says = json!({
+            "name": ingest.project, "document": document, "format": "CycloneDX 1.6",
+            "components": ingest.components, "lockfiles": ingest.lockfiles, "gaps": ingest.gaps,
+            "artifacts": ingest.artifacts.iter().map(|found| json!({
+                "name": found.name, "digest": found.digest })).collect::<Vec<_>>(),
+            "grade": "observed",
+        });
+        Self::new(Kind::Sbom, environment, terms, vec![document], says)
+    }
+
+    /// A document that somebody else wrote.
+    pub(crate) fn claim(name: &str, format: &str, document: Digest, environment: &Environment) -> Self {
+        let terms = vec![Term::digest(&document), Term::new(TermKind::Name, name)];
+        let says = json!({ "name": name, "format": format, "document": document, "grade": "claimed" });
+        Self::new(Kind::Claim, environment, terms, vec![document], says)
+    }
+
+    /// A document that no format reads: refused before any proof.
+    pub(crate) fn unreadable(
+        name: &str,
+        document: Digest,
+        code: linkward_model::Code,
+        message: &str,
+        environment: &Environment,
+    ) -> Self {
+        let terms = vec![
+            Term::digest(&document),
+            Term::new(TermKind::Name, name),
+            Term::new(TermKind::Code, code.as_str()),
+        ];
+        let says =
+            json!({ "name": name, "code": code, "message": message, "document": document, "checks": [] });
+        Self::new(Kind::Refusal, environment, terms, vec![document], says)
+    }
+
+    /// A build step that we ran.
+    pub(crate) fn step(step: Value, products: &[Digest], environment: &Environment) -> Self {
+        let terms = products.iter().map(Term::digest).collect();
+        Self::new(Kind::Step, environment, terms, Vec::new(), step)
+    }
+
+    /// A policy that came into force.
+    pub(crate) fn policy(document: Digest, by: &str, environment: &Environment) -> Self {
+        let says = json!({ "document": document, "policy": document, "changed_by": by });
+        Self::new(Kind::Policy, environment, vec![Term::digest(&document)], vec![document], says)
+    }
+
+    /// Whose keys and roots are trusted.
+    pub(crate) fn trust(says: Value, documents: Vec<Digest>, environment: &Environment) -> Self {
+        let terms = documents.iter().map(Term::digest).collect();
+        Self::new(Kind::Trust, environment, terms, documents, says)
+    }
+
+    /// A gate's mode was changed.
+    pub(crate) fn mode(mode: &str, environment: &Environment) -> Self {
+        Self::new(
+            Kind::Mode,
+            environment,
+            Vec::new(),
+            Vec::new(),
+            json!({ "gate": "admission", "mode": mode }),
+        )
+    }
+}

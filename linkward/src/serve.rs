@@ -1,0 +1,262 @@
+//! The listeners: console, API, tiles and metrics over HTTP on loopback; the admission webhook over TLS.
+//!
+//! Async ends here: every handler calls into the synchronous core on a blocking thread, except the webhook, whose
+//! answer is a look-up in memory.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use linkward_ledger::LogName;
+use linkward_model::Instant;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::Listen;
+use crate::engine::Engine;
+
+/// Largest admission review; the API server itself stops at 3 MiB.
+const MAX_REVIEW: usize = 4 << 20;
+/// Connections at once on each listener; more wait in the kernel's queue.
+const MAX_CONNECTIONS: usize = 1024;
+
+/// Listeners that are bound but not serving yet, so that their addresses can be printed first.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    console: std::net::TcpListener,
+    admission: std::net::TcpListener,
+}
+
+impl Bound {
+    /// # Errors
+    /// An address that was chosen explicitly is taken.
+    pub(crate) fn bind(console: Listen, admission: Listen) -> Result<Self> {
+        Ok(Self { console: bind("console", console)?, admission: bind("admission", admission)? })
+    }
+
+    pub(crate) fn console(&self) -> Result<SocketAddr> {
+        Ok(self.console.local_addr()?)
+    }
+
+    pub(crate) fn admission(&self) -> Result<SocketAddr> {
+        Ok(self.admission.local_addr()?)
+    }
+
+    /// Serves until the process is asked to stop; then lets what is under way finish, for at most five seconds.
+    pub(crate) fn run(self, engine: Arc<Engine>) -> Result<()> {
+        let tls = engine.admission_tls()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .max_blocking_threads(32)
+            .thread_name("http")
+            .enable_all()
+            .build()?;
+        runtime.block_on(async move {
+            let (stop, stopped) = watch::channel(());
+            let console = listener(self.console)?;
+            let admission = listener(self.admission)?;
+            let pages = Router::new().fallback(page).with_state(Arc::clone(&engine));
+            let webhook = Router::new().fallback(review).with_state(Arc::clone(&engine));
+            let console = tokio::spawn(accept(console, pages, None, stopped.clone()));
+            let admission = tokio::spawn(accept(admission, webhook, Some(TlsAcceptor::from(tls)), stopped));
+            asked_to_stop().await?;
+            drop(stop);
+            let _ = tokio::time::timeout(Duration::from_secs(5), async {
+                let _ = console.await;
+                let _ = admission.await;
+            })
+            .await;
+            Ok(())
+        })
+    }
+}
+
+fn bind(what: &str, listen: Listen) -> Result<std::net::TcpListener> {
+    match std::net::TcpListener::bind(listen.address) {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && !listen.explicit => {
+            let mut free = listen.address;
+            free.set_port(0);
+            std::net::TcpListener::bind(free).with_context(|| format!("no free port for the {what} listener"))
+        }
+        Err(error) => Err(error).with_context(|| {
+            format!("cannot listen on {}; change [{what}] listen in linkward.toml", listen.address)
+        }),
+    }
+}
+
+fn listener(socket: std::net::TcpListener) -> Result<TcpListener> {
+    socket.set_nonblocking(true)?;
+    Ok(TcpListener::from_std(socket)?)
+}
+
+async fn asked_to_stop() -> Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    tls: Option<TlsAcceptor>,
+    mut stopped: watch::Receiver<()>,
+) {
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                // Out of descriptors: those in use will come back.
+                Err(_) => { tokio::time::sleep(Duration::from_millis(50)).await; continue }
+            },
+            _ = stopped.changed() => break,
+        };
+        let _ = stream.set_nodelay(true);
+        let (router, tls, stopped) = (router.clone(), tls.clone(), stopped.clone());
+        connections.spawn(async move {
+            let _slot = slot;
+            match tls {
+                None => connection(TokioIo::new(stream), router, stopped).await,
+                Some(tls) => {
+                    let handshake = tokio::time::timeout(Duration::from_secs(10), tls.accept(stream)).await;
+                    if let Ok(Ok(stream)) = handshake {
+                        connection(TokioIo::new(stream), router, stopped).await;
+                    }
+                }
+            }
+        });
+        while connections.try_join_next().is_some() {}
+    }
+    while connections.join_next().await.is_some() {}
+}
+
+async fn connection<I>(io: I, router: Router, mut stopped: watch::Receiver<()>)
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(15));
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(256);
+    let connection = builder.serve_connection(io, TowerToHyperService::new(router));
+    tokio::pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        _ = stopped.changed() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
+}
+
+async fn page(State(engine): State<Arc<Engine>>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    // A page of another site that resolves its own name to 127.0.0.1 must not read this one (DNS rebinding).
+    if !engine.answers_to(host(&parts.headers, parts.uri.host())) {
+        return plain(StatusCode::MISDIRECTED_REQUEST, "this server does not answer to that Host name\n");
+    }
+    if parts.method != Method::GET && parts.method != Method::HEAD {
+        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here\n");
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    let path = parts.uri.path().to_owned();
+    let query = parts.uri.query().unwrap_or("").to_owned();
+    let work = tokio::task::spawn_blocking(move || route(&engine, &path, &query));
+    // A panic ends this request alone.
+    work.await.unwrap_or_else(|_| {
+        plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error; the other pages still work\n")
+    })
+}
+
+fn host<'a>(headers: &'a HeaderMap, authority: Option<&'a str>) -> &'a str {
+    let host = headers.get(header::HOST).and_then(|value| value.to_str().ok()).or(authority).unwrap_or("");
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+fn route(engine: &Engine, path: &str, query: &str) -> Response {
+    match path {
+        "/healthz" | "/readyz" => return plain(StatusCode::OK, "ok\n"),
+        _ => {}
+    }
+    if let Some(rest) = path.strip_prefix("/tlog/") {
+        return tile(engine, rest).unwrap_or_else(|| plain(StatusCode::NOT_FOUND, "no such tile\n"));
+    }
+    let answer = engine.page(path, query);
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let named = answer.headers.into_iter().map(|(name, value)| (name.to_string(), value.to_string()));
+    for (name, value) in named.chain([("content-type".to_owned(), answer.content_type.to_string())]) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+/// `evidence/checkpoint`, `evidence/tile/0/000.p/5`: static files of C2SP tlog-tiles with their cache rules.
+fn tile(engine: &Engine, rest: &str) -> Option<Response> {
+    let (name, path) = rest.split_once('/')?;
+    let log = [LogName::Evidence, LogName::Signing].into_iter().find(|log| log.as_str() == name)?;
+    let checkpoint = path == "checkpoint";
+    let well_formed = path.starts_with("tile/")
+        && path.split('/').all(|part| !part.is_empty() && !part.starts_with('.'))
+        && path.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.'));
+    if !checkpoint && !well_formed {
+        return None;
+    }
+    let bytes = engine.log_file(log, path)?;
+    let (kind, cache) = if checkpoint {
+        ("text/plain; charset=utf-8", "no-cache")
+    } else {
+        ("application/octet-stream", "public, max-age=31536000, immutable")
+    };
+    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, cache)];
+    Some((headers, bytes).into_response())
+}
+
+async fn review(State(engine): State<Arc<Engine>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    match (&parts.method, parts.uri.path()) {
+        (&Method::GET, "/healthz" | "/readyz") => return plain(StatusCode::OK, "ok\n"),
+        (&Method::POST, "/admit") => {}
+        (_, "/admit") => return plain(StatusCode::METHOD_NOT_ALLOWED, "POST an AdmissionReview\n"),
+        _ => return plain(StatusCode::NOT_FOUND, "the webhook is at /admit\n"),
+    }
+    let read = tokio::time::timeout(Duration::from_secs(5), to_bytes(body, MAX_REVIEW)).await;
+    let body: Bytes = match read {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return plain(StatusCode::PAYLOAD_TOO_LARGE, "review is larger than 4 MiB\n"),
+        Err(_) => return plain(StatusCode::REQUEST_TIMEOUT, "review did not arrive within 5 s\n"),
+    };
+    let answer = engine.review(&body, Instant::now());
+    let status = StatusCode::from_u16(answer.0).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, [(header::CONTENT_TYPE, "application/json")], answer.1).into_response()
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (status, headers, text).into_response()
+}
