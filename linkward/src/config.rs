@@ -255,7 +255,6 @@ fn unknown(what: &str, name: &str, known: &[&str]) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

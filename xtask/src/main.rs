@@ -1,1 +1,97 @@
-fn main() {}
+//! Development commands: `cargo xtask test | ci | soak | bench | arrows`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
+
+mod arrows;
+mod house;
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result, bail};
+
+fn main() -> ExitCode {
+    let task = std::env::args().nth(1).unwrap_or_default();
+    let result = match task.as_str() {
+        "test" => tests::test(&[]),
+        "soak" => tests::test(&[("LINKWARD_SOAK", "1"), ("PROPTEST_CASES", "20000")]),
+        "ci" => ci(),
+        "bench" => bench(),
+        "arrows" => arrows::check(),
+        "docs" => house::write_docs(),
+        _ => {
+            eprintln!(
+                "usage: cargo xtask test | ci | soak | bench | arrows | docs\n\
+                 \n  test    what the README names: everything that can be tested here\
+                 \n  ci      what .ci/run runs: format, lints, arrows, budget, licences, docs, release build, tests\
+                 \n  soak    the tests with many more cases\
+                 \n  bench   figures, with ratios against the peers that are installed\
+                 \n  arrows  which crate may depend on which\
+                 \n  docs    write the generated pages again"
+            );
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The repository's root.
+pub(crate) fn root() -> Result<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Ok(here.parent().context("xtask lies in the repository")?.to_path_buf())
+}
+
+pub(crate) fn cargo(args: &[&str]) -> Result<()> {
+    println!("> cargo {}", args.join(" "));
+    let status = Command::new(env!("CARGO")).args(args).current_dir(root()?).status()?;
+    if !status.success() {
+        bail!("cargo {} failed", args.join(" "));
+    }
+    Ok(())
+}
+
+fn ci() -> Result<()> {
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])?;
+    arrows::check()?;
+    house::budget()?;
+    house::licences()?;
+    house::words()?;
+    house::docs_are_current()?;
+    cargo(&["build", "--release"])?;
+    tests::test(&[])
+}
+
+/// Runs the examples that measure, and cosign beside them where it is installed.
+fn bench() -> Result<()> {
+    cargo(&["build", "--release"])?;
+    for (package, example) in
+        [("linkward-record", "append"), ("linkward-prove", "verify"), ("linkward-deploy", "review")]
+    {
+        if root()?.join("target").exists() && has_example(package, example)? {
+            cargo(&["run", "--release", "--quiet", "--package", package, "--example", example])?;
+        }
+    }
+    for peer in ["cosign", "sigstore", "rekor-server"] {
+        let found = Command::new(peer).arg("--version").output().is_ok();
+        println!(
+            "peer {peer}: {}",
+            if found { "installed" } else { "not installed, nothing to compare with" }
+        );
+    }
+    Ok(())
+}
+
+fn has_example(package: &str, example: &str) -> Result<bool> {
+    let name = package.trim_start_matches("linkward-");
+    let found = ["proof", "gate", "react"]
+        .iter()
+        .map(|stage| Ok(root()?.join(format!("crates/{stage}/{name}/examples/{example}.rs"))));
+    Ok(found.collect::<Result<Vec<_>>>()?.iter().any(|path| path.is_file()))
+}

@@ -73,23 +73,22 @@ impl Engine {
     /// The record of a document that was submitted before.
     fn known(&self, document: &Digest, name: &str) -> Result<Option<Submitted>> {
         for kind in [Kind::Proof, Kind::Refusal] {
-            for row in self.rows(Some(kind), Some(Term::digest(document)), 1)? {
-                if kind == Kind::Proof {
-                    let recorded = self.proof(row.index)?;
-                    return Ok(Some(proof_line(name, &recorded)));
-                }
-                let says = self.store.body(row.index)?.says;
-                let field = |name: &str| says.get(name).and_then(Value::as_str).unwrap_or("");
-                return Ok(Some(Submitted {
-                    name: name.to_owned(),
-                    proven: false,
-                    record: row.index,
-                    signer: None,
-                    code: field("code").parse().ok(),
-                    message: field("message").to_owned(),
-                    subjects: Vec::new(),
-                }));
+            let rows = self.rows(Some(kind), Some(Term::digest(document)), 1)?;
+            let Some(row) = rows.first() else { continue };
+            if kind == Kind::Proof {
+                return Ok(Some(proof_line(name, &self.proof(row.index)?)));
             }
+            let says = self.store.body(row.index)?.says;
+            let field = |name: &str| says.get(name).and_then(Value::as_str).unwrap_or("");
+            return Ok(Some(Submitted {
+                name: name.to_owned(),
+                proven: false,
+                record: row.index,
+                signer: None,
+                code: field("code").parse().ok(),
+                message: field("message").to_owned(),
+                subjects: Vec::new(),
+            }));
         }
         Ok(None)
     }

@@ -17,7 +17,14 @@ pub fn vectors() -> Option<PathBuf> {
 #[allow(clippy::print_stderr, reason = "the test command reads this line")]
 pub fn skipped(why: &str) {
     let thread = std::thread::current();
-    eprintln!("skipped: {}: {why}", thread.name().unwrap_or("test"));
+    let name = thread.name().unwrap_or("test");
+    eprintln!("skipped: {name}: {why}");
+    if let Some(path) = std::env::var_os("LINKWARD_SKIPPED") {
+        use std::io::Write as _;
+        let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
+        // The list is a courtesy of the test command; a test must not fail for it.
+        let _ = file.and_then(|mut file| writeln!(file, "{name}: {why}"));
+    }
 }
 
 /// A fixed point in time for tests: 2026-01-01T00:00:00Z.

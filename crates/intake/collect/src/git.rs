@@ -171,7 +171,6 @@ fn git(folder: &Path, args: &[&str]) -> Result<Vec<u8>, SourceUnknown> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -175,7 +175,6 @@ pub fn hash_file(path: &Path) -> io::Result<(Digest, u64)> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -189,5 +189,4 @@ pub(crate) fn integrity(text: &str) -> Option<Digest> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;

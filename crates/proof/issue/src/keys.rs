@@ -110,7 +110,6 @@ pub(crate) fn read(folder: &Path, name: &str) -> Result<Vec<u8>, KeyError> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -167,12 +167,15 @@ fn difference(found: &[u8], expected: &[u8]) -> String {
     }
 }
 
+/// What is asked of every entry of a log: its index, its bytes, the file that it is in.
+type Each<'a> = dyn FnMut(u64, &[u8], &Path) -> Result<(), Damage> + 'a;
+
 fn check_log(
     folder: &Path,
     id: &LogId,
     files: &dyn Files,
     progress: &mut dyn FnMut(Progress),
-    each: &mut dyn FnMut(u64, &[u8], &Path) -> Result<(), Damage>,
+    each: &mut Each<'_>,
 ) -> Result<u64, Damage> {
     let path = folder.join("checkpoint");
     let note = files.read(&path).map_err(|error| unreadable(&path, &error))?;
@@ -275,7 +278,7 @@ impl Places {
         for pack in blobs::numbers(&folder, files).map_err(|error| unreadable(&folder, &error))? {
             let path = blobs::pack_path(&folder, pack);
             let mut scan = Scan::new(&path, files, 0);
-            while let Some(frame) = scan.next() {
+            for frame in scan.by_ref() {
                 let frame = frame.map_err(|error| unreadable(&path, &error))?;
                 places
                     .database

@@ -122,10 +122,8 @@ impl Reader {
         }
         for (name, value) in &members {
             match name.as_str() {
-                "version" => {
-                    if !matches!(value.data, YamlData::Value(Scalar::Integer(1))) {
-                        self.fault(value, "version must be 1");
-                    }
+                "version" if !matches!(value.data, YamlData::Value(Scalar::Integer(1))) => {
+                    self.fault(value, "version must be 1");
                 }
                 "defaults" => {
                     for (_, value) in self.members(value, "defaults", &["mode"]) {

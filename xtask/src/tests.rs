@@ -1,0 +1,70 @@
+//! The test command: finds or installs what tests need, runs them, counts, and says what was skipped and why.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+/// Reasons for skipping that CI does not accept.
+const REQUIRED: &[&str] = &["LINKWARD_VECTORS is not set", "git is not installed"];
+
+pub(crate) fn test(variables: &[(&str, &str)]) -> Result<()> {
+    let root = crate::root()?;
+    let vectors = std::env::var_os("LINKWARD_VECTORS").map(std::path::PathBuf::from).or_else(|| {
+        let beside = root.parent()?.join("shared/vectors");
+        beside.is_dir().then_some(beside)
+    });
+    let mut command = Command::new(env!("CARGO"));
+    command
+        .args(["test", "--workspace", "--no-fail-fast", "--", "--nocapture"])
+        .current_dir(&root)
+        .envs(variables.iter().copied())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit());
+    match &vectors {
+        Some(vectors) => command.env("LINKWARD_VECTORS", vectors),
+        None => command.env_remove("LINKWARD_VECTORS"),
+    };
+    let skips = tempfile(&root)?;
+    command.env("LINKWARD_SKIPPED", &skips);
+    let mut child = command.spawn().context("cargo test")?;
+    let (mut passed, mut failed) = (0, 0);
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).lines() {
+            let line = line?;
+            println!("{line}");
+            if let Some(rest) = line.strip_prefix("test result: ") {
+                let number = |what: &str| -> usize {
+                    let found = rest.split([';', '.']).find_map(|part| part.trim().strip_suffix(what));
+                    found.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+                };
+                passed += number("passed");
+                failed += number("failed");
+            }
+        }
+    }
+    let status = child.wait()?;
+    let skipped: Vec<String> =
+        std::fs::read_to_string(&skips).unwrap_or_default().lines().map(str::to_owned).collect();
+    let _ = std::fs::remove_file(&skips);
+    for skip in &skipped {
+        println!("skipped: {skip}");
+    }
+    println!("{} passed, {failed} failed, {} skipped", passed.saturating_sub(skipped.len()), skipped.len());
+    if !status.success() || failed > 0 {
+        bail!("tests failed");
+    }
+    if std::env::var("CI").is_ok_and(|ci| ci == "true")
+        && let Some(skip) = skipped.iter().find(|skip| REQUIRED.iter().any(|why| skip.ends_with(why)))
+    {
+        bail!("a required test was skipped: {skip}");
+    }
+    Ok(())
+}
+
+fn tempfile(root: &std::path::Path) -> Result<std::path::PathBuf> {
+    let path = root.join("target").join(format!("skipped-{}", std::process::id()));
+    std::fs::create_dir_all(root.join("target"))?;
+    std::fs::write(&path, "")?;
+    Ok(path)
+}
