@@ -29,7 +29,7 @@ const IMPURE: &[&str] = &["tokio", "hyper", "axum", "rusqlite", "rustls", "reqwe
 
 pub(crate) fn check() -> Result<()> {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--offline"])
+        .args(["metadata", "--format-version", "1"])
         .current_dir(crate::root()?)
         .output()?;
     let metadata: Value = serde_json::from_slice(&output.stdout)?;

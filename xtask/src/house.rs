@@ -41,7 +41,7 @@ pub(crate) fn budget() -> Result<()> {
 /// Licences and sources of every package; the same rules as deny.toml, without another tool to install.
 pub(crate) fn licences() -> Result<()> {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--offline"])
+        .args(["metadata", "--format-version", "1"])
         .current_dir(crate::root()?)
         .output()?;
     let metadata: Value = serde_json::from_slice(&output.stdout)?;
