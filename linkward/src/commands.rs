@@ -84,10 +84,18 @@ pub(crate) fn worst(outcomes: impl IntoIterator<Item = Outcome>) -> Exit {
 }
 
 fn check(args: &cli::Check, home: Option<&Path>, format: Format) -> Result<Exit> {
-    let access = Access::open(&nearest(home)?)?;
+    let home = nearest(home)?;
+    let access = Access::open(&home)?;
     let mut answers = Vec::new();
     for target in &args.targets {
         let (name, digest) = resolve(target)?;
+        // The name that `up` and `run` use: relative to the project.
+        let path = std::fs::canonicalize(target).ok();
+        let project = std::fs::canonicalize(home.project()).ok();
+        let relative = path.zip(project).and_then(|(path, project)| {
+            path.strip_prefix(project).ok().map(|path| path.to_string_lossy().into_owned())
+        });
+        let name = name.map(|name| relative.unwrap_or(name));
         let request = Request::Check { digest, name, environment: args.environment.clone() };
         let answer: Checked = access.ask(request)?;
         answers.push(answer);

@@ -69,12 +69,22 @@ pub(crate) fn message(title: &str, text: &str, command: &str) -> Markup {
 /// A state as a word and a shape, never as a colour alone.
 pub(crate) fn badge(state: &str) -> Markup {
     let (mark, class) = match state {
-        "allow" | "passed" => ("\u{2713}", "good"),
-        "deny" | "failed" => ("\u{2717}", "bad"),
-        "unknown" => ("?", "open"),
+        "allow" | "passed" | "met" => ("\u{2713}", "good"),
+        "deny" | "failed" | "refused" => ("\u{2717}", "bad"),
+        "unknown" | "missing" => ("?", "open"),
         _ => ("\u{2013}", "quiet"),
     };
     html! { span class={ "badge " (class) } { span aria-hidden="true" { (mark) } " " (state) } }
+}
+
+/// How a requirement came out, in its own words.
+pub(crate) fn requirement(outcome: &str) -> Markup {
+    badge(match outcome {
+        "allow" => "met",
+        "deny" => "refused",
+        "unknown" => "missing",
+        other => other,
+    })
 }
 
 /// A digest, short on the page and whole on hovering and copying.

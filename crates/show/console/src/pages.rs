@@ -8,13 +8,13 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use crate::chain;
-use crate::layout::{badge, digest, message, page, visible};
+use crate::layout::{badge, digest, message, page, requirement, visible};
 use crate::request::{HomeFacts, Request, Response};
 
 pub(crate) fn chain(store: &Store, home: &HomeFacts) -> Result<Markup, StoreError> {
     let chain = chain::read(store)?;
     let cell = |artifact: &chain::Artifact, name: &str| match artifact.requirement(name) {
-        Some(outcome) => badge(outcome),
+        Some(outcome) => requirement(outcome),
         None => html! { span { "-" } },
     };
     Ok(page(
@@ -132,7 +132,7 @@ pub(crate) fn artifact(store: &Store, text: &str) -> Result<Response, StoreError
                     caption { "What policy asks for, and what was found" }
                     thead { tr { th scope="col" { "Requirement" } th scope="col" { "Outcome" } th scope="col" { "Code" } th scope="col" { "Found" } } }
                     tbody { @for item in &artifact.requirements { tr {
-                        td { (field(item, "requirement")) } td { (badge(field(item, "outcome"))) }
+                        td { (field(item, "requirement")) } td { (requirement(field(item, "outcome"))) }
                         td { @if let Some(code) = item.get("code").and_then(Value::as_str) { (code_link(code)) } @else { "-" } }
                         td { (visible(field(item, "detail"))) }
                     } } }
