@@ -1,0 +1,6 @@
+//~ E0451
+use linkward_deploy::{Decision, BreakGlass};
+
+pub fn forge() -> (Decision, BreakGlass) {
+    (todo!(), BreakGlass { _private: () })
+}
