@@ -69,6 +69,7 @@ codes! {
     BundleNoSignature = "bundle-no-signature", Input, "The bundle holds no signature.", "Sign again.";
     BundleManySignatures = "bundle-many-signatures", Input, "A bundle's envelope must hold exactly one signature.", "Sign again; several signers need several bundles.";
     BundleRootCertificate = "bundle-root-certificate", Proof, "The bundle brings its own root certificate.", "Roots come from the trust root alone; sign again with a current client.";
+    BundleRepeats = "bundle-repeats", Input, "A log entry or timestamp stands in the bundle twice.", "Sign again; what stands twice counts once, and no honest client writes it twice.";
     BundleNoLogEntry = "bundle-no-log-entry", Missing, "The bundle holds no transparency log entry.", "Sign again with a transparency log.";
     BundleNoTime = "bundle-no-time", Missing, "Nothing in the bundle proves when it was signed.", "Sign again with a timestamp authority or a log that promises a time.";
     LockfileMalformed = "lockfile-malformed", Input, "A lockfile could not be read.", "The message names file and line; regenerate the lockfile.";
@@ -103,6 +104,16 @@ codes! {
     TimestampInvalid = "timestamp-invalid", Proof, "The RFC 3161 timestamp does not verify.", "Fetch the bundle again; treat as tampered until explained.";
     TimestampMismatch = "timestamp-mismatch", Proof, "The timestamp was made for another signature.", "Fetch the bundle again; treat as tampered until explained.";
     TimestampUntrusted = "timestamp-untrusted", Proof, "The timestamp is by an authority that the trust root does not name, or not for that time.", "Check which authority made it, and name its trust root.";
+    CommitMalformed = "commit-malformed", Input, "The commit or tag is not an object as git writes it.", "Run `git fsck`; fetch the repository again from its source.";
+    CommitIdMismatch = "commit-id-mismatch", Proof, "The bytes of the commit or tag do not have the id that it was asked for by.", "Run `git fsck`; treat the repository as tampered until explained.";
+    CommitSignatureInvalid = "commit-signature-invalid", Proof, "The signature of the commit or tag is not whole, or was not made over this content.", "Fetch the repository again from its source; treat as tampered until explained.";
+    CommitSignatureWeak = "commit-signature-weak", Proof, "The commit or tag is signed with SHA-1, DSA or an RSA key of less than 2048 bits.", "Sign with Ed25519: ssh-keygen -t ed25519.";
+    CommitSignatureUnsupported = "commit-signature-unsupported", Missing, "The commit or tag is signed in a way that Linkward does not check: OpenPGP, X.509, or a rare SSH key.", "Sign with an SSH key: git config gpg.format ssh.";
+    CommitSignerUnknown = "commit-signer-unknown", Proof, "The signature holds, but the allowed signers do not list its key.", "Find out whose key it is before adding it to the allowed signers.";
+    CommitSignerMismatch = "commit-signer-mismatch", Proof, "The key is listed, but not for the committer's address, or not for git.", "Compare the committer's address with the principals in the allowed signers.";
+    CommitSignerExpired = "commit-signer-expired", Proof, "The key was not valid at the time that the commit or tag claims.", "Compare the time with valid-after and valid-before in the allowed signers.";
+    CommitSignerCertificate = "commit-signer-certificate", Missing, "The key is vouched for by an SSH certificate authority, which Linkward does not check.", "List the signer's own key in the allowed signers.";
+    CommitTimeInFuture = "commit-time-in-future", Proof, "The commit or tag claims a time that has not come.", "Check this machine's clock, then the committer's.";
     TrustRootMalformed = "trust-root-malformed", Operator, "The trust root could not be read.", "Get trusted_root.json again from the instance.";
     TrustRootStale = "trust-root-stale", Missing, "The built-in trust root is older than the setting allows.", "Update Linkward, or name a current one with --trusted-root.";
 
@@ -134,6 +145,7 @@ codes! {
     // The operator's settings.
     PolicyMalformed = "policy-malformed", Operator, "policy.yaml has faults.", "Mend what is listed by line and column.";
     ConfigMalformed = "config-malformed", Operator, "linkward.toml has faults.", "Mend what is listed by line and column.";
+    AllowedSignersMalformed = "allowed-signers-malformed", Operator, "The allowed signers file has faults.", "Mend what is listed by line; `man ssh-keygen` describes the file.";
     HomeLocked = "home-locked", Operator, "Another process writes this home and cannot be reached.", "Stop it, or use its socket.";
     HomeFormat = "home-format", Operator, "The home is of a format that this version does not know.", "Use the version that wrote it, or a newer one.";
     KeyPermissions = "key-permissions", Operator, "A private key can be read by others.", "chmod 600 the key.";

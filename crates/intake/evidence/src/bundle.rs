@@ -116,6 +116,7 @@ fn bounded<'a>(field: &Field<'a>, name: &str) -> Result<Vec<Field<'a>>, Fault> {
 }
 
 fn read_material(field: &Field<'_>) -> Result<Material, Fault> {
+    one_of(field, &["x509CertificateChain", "certificate", "publicKey"])?;
     let none = || Fault::new(Code::BundleNoMaterial, field.place(), "names neither a certificate nor a key");
     if let Some(chain) = field.optional("x509CertificateChain") {
         let certificates = bounded(&chain, "certificates")?
@@ -163,7 +164,19 @@ fn proof(field: &Field<'_>) -> Result<InclusionProof, Fault> {
     })
 }
 
+/// A protobuf `oneof`: two readers of a document that sets two members could each see another signer or signature.
+fn one_of(field: &Field<'_>, names: &[&str]) -> Result<(), Fault> {
+    let set: Vec<&str> = names.iter().copied().filter(|name| field.optional(name).is_some()).collect();
+    match set.as_slice() {
+        [first, second, ..] => {
+            Err(field.fault(format!("holds both `{first}` and `{second}`, one is expected")))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn content(field: &Field<'_>) -> Result<Content, Fault> {
+    one_of(field, &["dsseEnvelope", "messageSignature"])?;
     if let Some(envelope) = field.optional("dsseEnvelope") {
         let envelope_read = Envelope::read(&envelope)?;
         return match envelope_read.signatures.len() {

@@ -11,8 +11,7 @@ use crate::certificate::{CODE_SIGNING, Certificate, PathError, path};
 use crate::key::PublicKey;
 use crate::pattern::Pattern;
 use crate::proven::{Proven, Refusal};
-use crate::roots::TrustRoots;
-use crate::transparency::OriginRule;
+use crate::roots::{Instance, LogRoot, TrustRoots};
 use crate::{sct, timestamp, transparency};
 
 /// Who must have signed.
@@ -39,6 +38,9 @@ pub enum Artifact<'a> {
 }
 
 type Fault = (Code, String);
+
+/// Where the entries are, in which logs, and the times that these promise.
+type Transparency<'a> = (Vec<Logged>, Vec<&'a LogRoot>, Vec<Instant>);
 
 /// The checks, in order; those behind a failed one are listed as skipped.
 const ORDER: &[&str] = &[
@@ -69,33 +71,66 @@ pub fn bundle(
     artifact: Artifact<'_>,
     now: Instant,
 ) -> Result<Proven<Attestation>, Box<Refusal>> {
-    let mut run = Run { roots, now, checks: Vec::new() };
     let digest = Digest::sha256(document);
     let parsed = Bundle::parse(document).map_err(|fault| (fault.code, fault.to_string()));
     let subjects = parsed.as_ref().map(claimed).unwrap_or_default();
-    let result = parsed.and_then(|bundle| run.prove(&bundle, signer, artifact));
-    match result {
-        Ok(found) => Ok(Proven {
-            claim: found.attestation,
-            checks: run.checks,
-            signer: found.signer,
-            proven_at: found.time,
-            verified_at: now,
-            roots: roots.digest(),
-            root_documents: roots.document_digests(),
-            document: digest,
-            key: found.key,
-        }),
-        Err((code, message)) => {
-            let failed = ORDER.get(run.checks.len()).copied().unwrap_or("bundle-shape");
-            run.checks.push(Check::failed(failed, code, message.clone()));
-            let skipped = ORDER.iter().skip(run.checks.len());
-            let skipped: Vec<_> =
-                skipped.map(|name| Check::skipped(name, format!("{failed} failed"))).collect();
-            run.checks.extend(skipped);
-            Err(Box::new(Refusal { code, message, checks: run.checks, document: digest, subjects }))
+    let parsed = match parsed {
+        Ok(parsed) => parsed,
+        Err(fault) => return Err(refusal(Vec::new(), fault, digest, subjects)),
+    };
+    let mut closest: Option<(Vec<Check>, Fault)> = None;
+    for instance in candidates(&parsed, roots) {
+        let mut run = Run { instance, now, checks: Vec::new() };
+        match run.prove(&parsed, signer, artifact) {
+            Ok(found) => {
+                return Ok(Proven {
+                    claim: found.attestation,
+                    checks: run.checks,
+                    signer: found.signer,
+                    proven_at: found.time,
+                    verified_at: now,
+                    roots: roots.digest(),
+                    root_documents: roots.document_digests(),
+                    document: digest,
+                    key: found.key,
+                });
+            }
+            // Of several instances the one that came furthest is the one that was meant.
+            Err(fault) if closest.as_ref().is_none_or(|(checks, _)| checks.len() < run.checks.len()) => {
+                closest = Some((run.checks, fault));
+            }
+            Err(_) => {}
         }
     }
+    let (checks, fault) = closest.unwrap_or_else(|| {
+        (
+            Vec::new(),
+            (Code::TrustRootMalformed, "no trust root is given, so nothing can be proven".to_owned()),
+        )
+    });
+    Err(refusal(checks, fault, digest, subjects))
+}
+
+/// The instances that a bundle may rest on. A managed key belongs to none of them: beside an instance that has logs it
+/// may not choose one that asks for no log.
+fn candidates<'a>(bundle: &Bundle, roots: &'a TrustRoots) -> Vec<&'a Instance> {
+    let managed = matches!(bundle.material, Material::PublicKey { .. });
+    let logs = roots.instances.iter().any(|instance| !instance.logs.is_empty());
+    roots.instances.iter().filter(|instance| !(managed && logs && instance.logs.is_empty())).collect()
+}
+
+fn refusal(
+    mut checks: Vec<Check>,
+    (code, message): Fault,
+    document: Digest,
+    subjects: Vec<Digest>,
+) -> Box<Refusal> {
+    let failed = ORDER.get(checks.len()).copied().unwrap_or("bundle-shape");
+    checks.push(Check::failed(failed, code, message.clone()));
+    let skipped = ORDER.iter().skip(checks.len());
+    let skipped: Vec<_> = skipped.map(|name| Check::skipped(name, format!("{failed} failed"))).collect();
+    checks.extend(skipped);
+    Box::new(Refusal { code, message, checks, document, subjects })
 }
 
 /// What a bundle claims to be about, before anything was checked.
@@ -116,7 +151,7 @@ struct Found {
 }
 
 struct Run<'a> {
-    roots: &'a TrustRoots,
+    instance: &'a Instance,
     now: Instant,
     checks: Vec<Check>,
 }
@@ -131,7 +166,7 @@ enum Verifier {
     Keys(Vec<PublicKey>),
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     /// Records that the next check in the order passed.
     fn passed(&mut self, detail: impl Into<String>) {
         let name = ORDER.get(self.checks.len()).copied().unwrap_or("further");
@@ -155,9 +190,10 @@ impl Run<'_> {
                     .sig
             }
         };
-        let (logged, mut times) = self.transparency(bundle)?;
+        repeats(bundle)?;
+        let (logged, logs, mut times) = self.transparency(bundle)?;
         times.extend(self.timestamps(bundle, signature)?);
-        self.times(&times, &verifier)?;
+        self.times(&times, &logs, &verifier)?;
         let key = match &verifier {
             Verifier::Certificate { leaf, between } => {
                 self.certificate(leaf, between, &times)?;
@@ -201,11 +237,17 @@ impl Run<'_> {
 
     fn shape(&mut self, bundle: &Bundle, verifier: &Verifier) -> Result<(), Fault> {
         if let Verifier::Certificate { between, .. } = verifier
-            && between.iter().any(Certificate::is_self_issued)
+            && let Some(place) = between.iter().position(Certificate::is_self_issued)
         {
-            let what =
-                "the bundle brings a root certificate along; roots come from the trust root".to_owned();
-            return Err((Code::BundleRootCertificate, what));
+            // v0.1 let signers send the whole chain, as npm's did: its end may repeat the anchor, and adds nothing.
+            let mut anchors = self.instance.authorities.iter().filter_map(|authority| authority.chain.last());
+            let repeated = anchors.any(|anchor| between.last().is_some_and(|last| last.der == anchor.der));
+            let last = place.saturating_add(1) == between.len();
+            if bundle.version != Version::V0_1 || !last || !repeated {
+                let what =
+                    "the bundle brings a root certificate along; roots come from the trust root".to_owned();
+                return Err((Code::BundleRootCertificate, what));
+            }
         }
         let kind = match &bundle.content {
             Content::Message { .. } => "message signature",
@@ -216,26 +258,23 @@ impl Run<'_> {
     }
 
     /// Every entry of the bundle must hold; returns where they are and the times that they prove.
-    fn transparency(&mut self, bundle: &Bundle) -> Result<(Vec<Logged>, Vec<Instant>), Fault> {
+    fn transparency(&mut self, bundle: &Bundle) -> Result<Transparency<'a>, Fault> {
         if bundle.entries.is_empty() {
-            if !self.roots.logs.is_empty() {
+            if !self.instance.logs.is_empty() {
                 let what = "the trust root names logs, but the bundle holds no log entry".to_owned();
                 return Err((Code::BundleNoLogEntry, what));
             }
             for _ in 0..4 {
                 self.skipped("the trust root names no log");
             }
-            return Ok((Vec::new(), Vec::new()));
+            return Ok((Vec::new(), Vec::new(), Vec::new()));
         }
-        let mut logs = Vec::new();
-        for entry in &bundle.entries {
-            let log = transparency::log(entry, &self.roots.logs)?;
-            if log.valid.start.is_none() {
-                let what = format!("the trust root does not say from when {} is trusted", log.host);
-                return Err((Code::LogUnknown, what));
-            }
-            logs.push(log);
-        }
+        let instance = self.instance;
+        let logs = bundle
+            .entries
+            .iter()
+            .map(|entry| transparency::log(entry, &instance.logs))
+            .collect::<Result<Vec<_>, _>>()?;
         self.passed(logs.iter().map(|log| log.host.as_str()).collect::<Vec<_>>().join(", "));
         let mut times = Vec::new();
         for (entry, log) in bundle.entries.iter().zip(&logs) {
@@ -257,12 +296,12 @@ impl Run<'_> {
             .entries
             .iter()
             .zip(&logs)
-            .map(|(entry, log)| Logged { origin: log.host.clone(), index: entry.index })
+            .map(|(entry, log)| Logged { origin: log.host.clone(), index: proven_index(entry) })
             .collect();
-        Ok((logged, times))
+        Ok((logged, logs, times))
     }
 
-    fn inclusion(&mut self, bundle: &Bundle, logs: &[&crate::roots::LogRoot]) -> Result<(), Fault> {
+    fn inclusion(&mut self, bundle: &Bundle, logs: &[&LogRoot]) -> Result<(), Fault> {
         let mut roots = Vec::new();
         for entry in &bundle.entries {
             match &entry.proof {
@@ -290,7 +329,7 @@ impl Run<'_> {
             let (Some(proof), Some(root)) = (&entry.proof, root) else { continue };
             match &proof.checkpoint {
                 Some(note) => {
-                    transparency::checkpoint(note, root, proof, log, origin_rule(entry))?;
+                    transparency::checkpoint(note, root, proof, log, transparency::origin_rule(entry))?;
                     checked = checked.saturating_add(1);
                 }
                 None if bundle.version == Version::V0_1 && entry.promise.is_some() => {}
@@ -312,7 +351,7 @@ impl Run<'_> {
         let times = bundle
             .timestamps
             .iter()
-            .map(|response| timestamp::check(response, signature, &self.roots.timestamp_authorities))
+            .map(|response| timestamp::check(response, signature, &self.instance.timestamp_authorities))
             .collect::<Result<Vec<_>, _>>()?;
         match times.iter().min() {
             Some(time) => self.passed(format!("{} timestamp(s), the earliest {time}", times.len())),
@@ -321,7 +360,17 @@ impl Run<'_> {
         Ok(times)
     }
 
-    fn times(&mut self, times: &[Instant], verifier: &Verifier) -> Result<(), Fault> {
+    fn times(&mut self, times: &[Instant], logs: &[&LogRoot], verifier: &Verifier) -> Result<(), Fault> {
+        // Who holds the key of a log that is no longer trusted can add to it: an entry counts at a proven time only,
+        // or, where there is none, as long as its log is trusted.
+        let only = [self.now];
+        let counts = if times.is_empty() { only.as_slice() } else { times };
+        for (time, log) in counts.iter().flat_map(|time| logs.iter().map(move |log| (time, log))) {
+            if !log.valid.covers(*time) {
+                let what = format!("the trust root does not trust {} at {time}", log.host);
+                return Err((Code::LogUnknown, what));
+            }
+        }
         match (times.iter().min(), verifier) {
             (Some(time), _) => self.passed(format!("signed at {time}")),
             (None, Verifier::Keys(_)) => self.skipped("a managed key does not expire, so no time is needed"),
@@ -348,10 +397,10 @@ impl Run<'_> {
     ) -> Result<(), Fault> {
         let mut issuer = None;
         let mut expired = None;
-        for authority in &self.roots.authorities {
+        for authority in &self.instance.authorities {
             let mut found = None;
             for time in times {
-                match path(leaf, between, authority, *time) {
+                match path(leaf, between, authority, CODE_SIGNING, *time) {
                     Ok(by) => found = Some(by),
                     Err(PathError::Expired) => {
                         expired = Some(*time);
@@ -381,15 +430,15 @@ impl Run<'_> {
             }
         };
         self.passed(format!("valid from {} to {}", leaf.not_before, leaf.not_after));
-        if !leaf.may(CODE_SIGNING) {
-            return Err((Code::CertificateUsage, "the certificate is not for code signing".to_owned()));
-        }
+        leaf.signs_for(CODE_SIGNING).map_err(|why| {
+            (Code::CertificateUsage, format!("the certificate is not for code signing: {why}"))
+        })?;
         self.passed("code signing");
-        if self.roots.certificate_logs.is_empty() {
+        if self.instance.certificate_logs.is_empty() {
             self.skipped("the trust root names no certificate log");
             return Ok(());
         }
-        match sct::embedded(leaf, issuer, &self.roots.certificate_logs) {
+        match sct::embedded(leaf, issuer, &self.instance.certificate_logs) {
             Ok(host) => self.passed(format!("by {host}")),
             Err(sct::SctError::Missing) => {
                 return Err((Code::SctMissing, "the certificate carries no signed timestamp".to_owned()));
@@ -549,12 +598,29 @@ impl Run<'_> {
     }
 }
 
-fn origin_rule(entry: &LogEntry) -> OriginRule {
-    // Rekor v2 writes 0.0.2 of hashedrekord and makes no promise; v1's origin has the tree's id behind the host.
-    if entry.promise.is_none() && entry.version == "0.0.2" {
-        OriginRule::HostName
+/// The number of an entry that something signed speaks for: the promise, or else the inclusion proof.
+fn proven_index(entry: &LogEntry) -> u64 {
+    match (&entry.promise, &entry.proof) {
+        (None, Some(proof)) => proof.index,
+        _ => entry.index,
+    }
+}
+
+/// Entries and timestamps, each once: thresholds count them.
+fn repeats(bundle: &Bundle) -> Result<(), Fault> {
+    let entries =
+        bundle.entries.iter().map(|entry| (entry.log_id.as_slice(), entry.index, entry.body.as_slice()));
+    let mut entries: Vec<_> = entries.collect();
+    let mut stamps: Vec<_> = bundle.timestamps.iter().collect();
+    let (all, all_stamps) = (entries.len(), stamps.len());
+    entries.sort_unstable();
+    entries.dedup();
+    stamps.sort_unstable();
+    stamps.dedup();
+    if entries.len() == all && stamps.len() == all_stamps {
+        Ok(())
     } else {
-        OriginRule::AnyName
+        Err((Code::BundleRepeats, "a log entry or a timestamp stands in the bundle twice".to_owned()))
     }
 }
 
@@ -645,27 +711,30 @@ fn signed(
                 let what = format!("the bundle is of {}, the artifact is {}", stated.short(), known.short());
                 return Err((Code::DigestMismatch, what));
             }
-            let holds = match bytes {
-                Some(bytes) => key.signed(bytes, signature),
+            // Only digests that the signature is over are proven: what else the caller listed was not signed.
+            let mut digests = match bytes {
+                Some(bytes) if key.signed(bytes, signature) => digests,
+                Some(_) => return Err(wrong()),
                 None => {
-                    let mut any = None;
-                    for digest in &digests {
-                        any = key
-                            .signed_digest(digest, signature)
-                            .map(|holds| holds || any == Some(true))
-                            .or(any);
-                    }
-                    any.ok_or_else(|| {
+                    let tried: Vec<(Digest, Option<bool>)> = digests
+                        .iter()
+                        .map(|digest| (*digest, key.signed_digest(digest, signature)))
+                        .collect();
+                    if tried.iter().all(|(_, holds)| holds.is_none()) {
                         let what =
                             "this key signs the artifact itself: name the file, not its digest".to_owned();
-                        (Code::KeyUnsupported, what)
-                    })?
+                        return Err((Code::KeyUnsupported, what));
+                    }
+                    tried
+                        .into_iter()
+                        .filter(|(_, holds)| *holds == Some(true))
+                        .map(|(digest, _)| digest)
+                        .collect()
                 }
             };
-            if !holds {
+            if digests.is_empty() {
                 return Err(wrong());
             }
-            let mut digests = digests;
             digests.sort();
             digests.dedup();
             Ok(Signed {

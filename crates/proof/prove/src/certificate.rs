@@ -1,5 +1,7 @@
 //! X.509 certificates (RFC 5280) as far as signing needs them, and the path from a leaf to a trusted root.
 
+use std::cell::Cell;
+
 use linkward_model::{Algorithm, Instant};
 
 use crate::der::{self, Element, Reader};
@@ -7,11 +9,20 @@ use crate::key::PublicKey;
 use crate::roots::AuthorityRoot;
 
 /// Longest path that is followed.
-const MAX_PATH: usize = 6;
+const MAX_PATH: u64 = 6;
+/// Most signatures that are tried for one path.
+const MAX_TRIES: u32 = 64;
 
+const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
 const SAN: &[u8] = &[0x55, 0x1d, 0x11];
+const NAME_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x1e];
+const CERTIFICATE_POLICIES: &[u8] = &[0x55, 0x1d, 0x20];
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
 const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25];
+/// 2.5.29.37.0
+const ANY_PURPOSE: &[u8] = &[0x55, 0x1d, 0x25, 0x00];
+const DIGITAL_SIGNATURE: u8 = 0x80;
+const KEY_CERT_SIGN: u8 = 0x04;
 /// 1.3.6.1.5.5.7.3.3
 pub(crate) const CODE_SIGNING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x03];
 /// 1.3.6.1.5.5.7.3.8
@@ -38,6 +49,7 @@ pub(crate) struct Certificate {
 #[derive(Clone, Debug)]
 pub(crate) struct Extension {
     pub(crate) oid: Vec<u8>,
+    critical: bool,
     pub(crate) value: Vec<u8>,
     pub(crate) raw: Vec<u8>,
 }
@@ -94,26 +106,80 @@ impl Certificate {
         self.not_before <= time && time <= self.not_after
     }
 
-    pub(crate) fn may(&self, usage: &[u8]) -> bool {
-        let listed = || {
-            let mut list =
-                Reader::new(&self.extension(EXTENDED_KEY_USAGE)?.value).expect(der::SEQUENCE)?.reader();
-            let mut found = false;
-            while !list.is_empty() {
-                found |= list.expect(der::OID)?.content == usage;
-            }
-            Some(found)
-        };
-        listed().unwrap_or(false)
+    /// Fit to sign for exactly this purpose: an end entity, its key for signatures, and nothing critical about it that
+    /// is not understood (RFC 5280, 4.2).
+    pub(crate) fn signs_for(&self, purpose: &[u8]) -> Result<(), &'static str> {
+        let purposes = self.purposes().ok_or("its extended key usage cannot be read")?;
+        if self.is_authority() {
+            Err("it is an authority's certificate")
+        } else if purposes.as_deref() != Some(&[purpose.to_vec()]) {
+            Err("its extended key usage is another")
+        } else if !self.key_usage(DIGITAL_SIGNATURE) {
+            Err("its key usage does not allow signatures")
+        } else if self.misunderstood() {
+            Err("it has a critical extension that is not understood")
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The extended key usages: outer `None` where they cannot be read, inner `None` where there are none.
+    fn purposes(&self) -> Option<Option<Vec<Vec<u8>>>> {
+        let Some(extension) = self.extension(EXTENDED_KEY_USAGE) else { return Some(None) };
+        let mut list = Reader::new(&extension.value).expect(der::SEQUENCE)?.reader();
+        let mut found = Vec::new();
+        while !list.is_empty() {
+            found.push(list.expect(der::OID)?.content.to_vec());
+        }
+        Some(Some(found))
+    }
+
+    /// A certificate without the extension may everything (RFC 5280, 4.2.1.3).
+    fn key_usage(&self, bit: u8) -> bool {
+        let Some(extension) = self.extension(KEY_USAGE) else { return true };
+        let bits = Reader::new(&extension.value).expect(der::BIT_STRING).map(|bits| bits.content);
+        // The first byte counts the unused bits.
+        bits.and_then(|bits| bits.get(1)).is_some_and(|bits| bits & bit != 0)
+    }
+
+    fn misunderstood(&self) -> bool {
+        let understood = [KEY_USAGE, SAN, BASIC_CONSTRAINTS, EXTENDED_KEY_USAGE, CERTIFICATE_POLICIES];
+        self.extensions
+            .iter()
+            .any(|extension| extension.critical && !understood.contains(&extension.oid.as_slice()))
+    }
+
+    /// Basic constraints: `None` for an end entity, otherwise how many authorities may follow.
+    fn constraints(&self) -> Option<Option<u64>> {
+        let mut list = Reader::new(&self.extension(BASIC_CONSTRAINTS)?.value).expect(der::SEQUENCE)?.reader();
+        if list.optional(0x01)?.content != [0xff] {
+            return None;
+        }
+        match list.optional(der::INTEGER) {
+            None => Some(None),
+            // What is negative or absurd allows nothing to follow.
+            Some(length) => match length.content {
+                [byte @ 0..0x80] => Some(Some(u64::from(*byte))),
+                _ => Some(Some(0)),
+            },
+        }
     }
 
     fn is_authority(&self) -> bool {
-        let flagged = || {
-            let mut list =
-                Reader::new(&self.extension(BASIC_CONSTRAINTS)?.value).expect(der::SEQUENCE)?.reader();
-            Some(list.optional(0x01)?.content == [0xff])
+        self.constraints().is_some()
+    }
+
+    /// Whether it may stand above `below` further authorities on a path to a certificate of this purpose.
+    fn may_issue(&self, purpose: &[u8], below: u64) -> bool {
+        let nested = match self.purposes() {
+            None => false,
+            Some(None) => true,
+            Some(Some(purposes)) => purposes.iter().any(|listed| listed == purpose || listed == ANY_PURPOSE),
         };
-        flagged().unwrap_or(false)
+        let length = self.constraints().is_some_and(|limit| limit.is_none_or(|limit| below <= limit));
+        // Name constraints are not evaluated, so a path through them is not taken.
+        let unconstrained = self.extension(NAME_CONSTRAINTS).is_none();
+        length && nested && unconstrained && self.key_usage(KEY_CERT_SIGN) && !self.misunderstood()
     }
 
     pub(crate) fn is_self_issued(&self) -> bool {
@@ -123,9 +189,7 @@ impl Certificate {
     /// Whether this certificate's name and key are those of the issuer of `other`.
     fn issued(&self, other: &Self) -> bool {
         let Some(hash) = other.hash else { return false };
-        self.is_authority()
-            && self.subject == other.issuer
-            && self.key.signed_with(hash, &other.tbs, &other.signature)
+        self.subject == other.issuer && self.key.signed_with(hash, &other.tbs, &other.signature)
     }
 
     /// Names of the subject: e-mail addresses, URIs and Fulcio's user names.
@@ -158,7 +222,10 @@ impl Certificate {
 
     /// The OIDC issuer that Fulcio recorded: the newer extension, or the older one.
     pub(crate) fn oidc_issuer(&self) -> Option<String> {
-        self.fulcio(8).or_else(|| self.fulcio(1))
+        match (self.fulcio(8), self.fulcio(1)) {
+            (Some(newer), Some(older)) if newer != older => None,
+            (newer, older) => newer.or(older),
+        }
     }
 
     fn fulcio(&self, number: u8) -> Option<String> {
@@ -202,13 +269,13 @@ fn read_extensions(list: &Element<'_>) -> Option<Vec<Extension>> {
         let item = items.expect(der::SEQUENCE)?;
         let mut parts = item.reader();
         let oid = parts.expect(der::OID)?.content.to_vec();
-        parts.optional(0x01);
+        let critical = parts.optional(0x01).is_some_and(|flag| flag.content != [0]);
         let value = parts.expect(der::OCTET_STRING)?.content.to_vec();
         // RFC 5280, 4.2: no extension stands twice; two would let one reader see one and another the other.
         if found.len() >= 64 || found.iter().any(|known| known.oid == oid) {
             return None;
         }
-        found.push(Extension { oid, value, raw: item.raw.to_vec() });
+        found.push(Extension { oid, critical, value, raw: item.raw.to_vec() });
     }
     Some(found)
 }
@@ -236,35 +303,64 @@ pub(crate) enum PathError {
     Expired,
 }
 
-/// Follows a leaf to the root of an authority, everything valid at `time`. The last certificate of the authority's
-/// chain is the only anchor; what a bundle brings along can only be a link in between.
+/// Follows a leaf to the root of an authority, everything valid at `time` and made for `purpose`. The last certificate
+/// of the authority's chain is the only anchor; what a bundle brings along can only be a link in between.
 ///
 /// Returns the leaf's issuer.
 pub(crate) fn path<'a>(
     leaf: &Certificate,
     between: &'a [Certificate],
     authority: &'a AuthorityRoot,
+    purpose: &[u8],
     time: Instant,
 ) -> Result<&'a Certificate, PathError> {
     let anchor = authority.chain.last().ok_or(PathError::Untrusted)?;
+    let valid = leaf.valid_at(time) && authority.valid.covers(time);
     // A timestamp authority's own certificate may be its whole chain.
     if authority.chain.len() == 1 && anchor.der == leaf.der {
-        let valid = anchor.valid_at(time) && authority.valid.covers(time);
         return if valid { Ok(anchor) } else { Err(PathError::Expired) };
     }
-    let pool: Vec<&'a Certificate> = authority.chain.iter().chain(between).collect();
-    let mut at = leaf;
-    let mut issuer = None;
-    let mut valid = leaf.valid_at(time) && authority.valid.covers(time);
-    for _ in 0..MAX_PATH {
-        let next = pool.iter().copied().find(|candidate| candidate.issued(at)).ok_or(PathError::Untrusted)?;
-        issuer = issuer.or(Some(next));
-        valid &= next.valid_at(time);
-        if next.der == anchor.der {
-            let issuer = issuer.ok_or(PathError::Untrusted)?;
-            return if valid { Ok(issuer) } else { Err(PathError::Expired) };
+    let pool = authority.chain.iter().chain(between).collect();
+    let search = Search { pool, anchor, purpose, time, tries: Cell::new(0) };
+    search.above(leaf, 0, valid)
+}
+
+struct Search<'a, 'p> {
+    pool: Vec<&'a Certificate>,
+    anchor: &'a Certificate,
+    purpose: &'p [u8],
+    time: Instant,
+    tries: Cell<u32>,
+}
+
+impl<'a> Search<'a, '_> {
+    /// The issuer of `below` on a path to the anchor, with so many authorities already beneath it.
+    fn above(&self, below: &Certificate, depth: u64, valid: bool) -> Result<&'a Certificate, PathError> {
+        let mut closest = PathError::Untrusted;
+        if depth >= MAX_PATH {
+            return Err(closest);
         }
-        at = next;
+        for candidate in &self.pool {
+            if candidate.subject != below.issuer || !candidate.may_issue(self.purpose, depth) {
+                continue;
+            }
+            // A bundle of many alike certificates must not make us try every order of them.
+            self.tries.set(self.tries.get().saturating_add(1));
+            if self.tries.get() > MAX_TRIES || !candidate.issued(below) {
+                continue;
+            }
+            let valid = valid && candidate.valid_at(self.time);
+            let found = if candidate.der == self.anchor.der {
+                if valid { Ok(*candidate) } else { Err(PathError::Expired) }
+            } else {
+                self.above(candidate, depth.saturating_add(1), valid)
+            };
+            match found {
+                Ok(_) => return Ok(candidate),
+                Err(PathError::Expired) => closest = PathError::Expired,
+                Err(PathError::Untrusted) => {}
+            }
+        }
+        Err(closest)
     }
-    Err(PathError::Untrusted)
 }

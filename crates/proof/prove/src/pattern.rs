@@ -26,6 +26,10 @@ impl Pattern {
             None if text.contains('*') => glob(text),
             None => return Ok(Self::exact(text)),
         };
+        // On its own first: `a)|(?:b` would close the group below and leave both of its halves unanchored.
+        if Regex::new(&expression).is_err() {
+            return Err(PatternError(text.to_owned()));
+        }
         // Never unanchored: `evil.example/github.com/org` must not match `github.com/org`.
         regex::RegexBuilder::new(&format!(r"\A(?:{expression})\z"))
             .size_limit(1 << 20)

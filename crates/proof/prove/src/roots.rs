@@ -29,6 +29,8 @@ pub enum RootsError {
 #[derive(Clone, Debug)]
 pub(crate) struct LogRoot {
     pub(crate) host: String,
+    /// The host with its port, as Rekor v1 spells its name.
+    pub(crate) authority: String,
     pub(crate) id: Vec<u8>,
     pub(crate) key: PublicKey,
     pub(crate) valid: Validity,
@@ -40,14 +42,20 @@ pub(crate) struct AuthorityRoot {
     pub(crate) valid: Validity,
 }
 
-/// One or several trusted roots, read once.
+/// What one `trusted_root.json` names. A proof rests on one instance alone: what it lacks, another does not supply.
 #[derive(Clone, Debug)]
-pub struct TrustRoots {
-    documents: Vec<Vec<u8>>,
+pub(crate) struct Instance {
     pub(crate) logs: Vec<LogRoot>,
     pub(crate) certificate_logs: Vec<LogRoot>,
     pub(crate) authorities: Vec<AuthorityRoot>,
     pub(crate) timestamp_authorities: Vec<AuthorityRoot>,
+}
+
+/// One or several trusted roots, read once.
+#[derive(Clone, Debug)]
+pub struct TrustRoots {
+    documents: Vec<Vec<u8>>,
+    pub(crate) instances: Vec<Instance>,
 }
 
 impl TrustRoots {
@@ -65,13 +73,13 @@ impl TrustRoots {
                 })
                 .collect::<Result<Vec<_>, RootsError>>()
         };
-        Ok(Self {
+        let instance = Instance {
             logs: root.logs.iter().map(log).collect::<Result<_, _>>()?,
             certificate_logs: root.certificate_logs.iter().map(log).collect::<Result<_, _>>()?,
             authorities: authorities(&root.authorities)?,
             timestamp_authorities: authorities(&root.timestamp_authorities)?,
-            documents: vec![bytes.to_vec()],
-        })
+        };
+        Ok(Self { documents: vec![bytes.to_vec()], instances: vec![instance] })
     }
 
     /// The built-in roots of the public-good instance.
@@ -79,32 +87,16 @@ impl TrustRoots {
     /// # Panics
     /// Never: a test reads the built-in document.
     pub fn production() -> Self {
-        Self::parse(PRODUCTION).unwrap_or_else(|_| Self {
-            documents: vec![PRODUCTION.to_vec()],
-            logs: Vec::new(),
-            certificate_logs: Vec::new(),
-            authorities: Vec::new(),
-            timestamp_authorities: Vec::new(),
-        })
+        Self::parse(PRODUCTION)
+            .unwrap_or_else(|_| Self { documents: vec![PRODUCTION.to_vec()], instances: Vec::new() })
     }
 
     /// Several instances side by side; a proof may use any one.
     pub fn join(roots: &[&Self]) -> Self {
-        let mut joined = Self {
-            documents: Vec::new(),
-            logs: Vec::new(),
-            certificate_logs: Vec::new(),
-            authorities: Vec::new(),
-            timestamp_authorities: Vec::new(),
-        };
-        for root in roots {
-            joined.documents.extend(root.documents.iter().cloned());
-            joined.logs.extend(root.logs.iter().cloned());
-            joined.certificate_logs.extend(root.certificate_logs.iter().cloned());
-            joined.authorities.extend(root.authorities.iter().cloned());
-            joined.timestamp_authorities.extend(root.timestamp_authorities.iter().cloned());
+        Self {
+            documents: roots.iter().flat_map(|root| root.documents.iter().cloned()).collect(),
+            instances: roots.iter().flat_map(|root| root.instances.iter().cloned()).collect(),
         }
-        joined
     }
 
     /// The trusted_root.json documents.
@@ -137,8 +129,9 @@ fn log(log: &Log) -> Result<LogRoot, RootsError> {
         PublicKey::from_spki(&log.key).map_err(wrong)?
     };
     let rest = log.base_url.split_once("://").map_or(log.base_url.as_str(), |(_, rest)| rest);
-    let host = rest.split(['/', ':']).next().unwrap_or("").to_owned();
-    Ok(LogRoot { host, id: log.id.clone(), key, valid: log.valid })
+    let authority = rest.split('/').next().unwrap_or("").to_owned();
+    let host = authority.split(':').next().unwrap_or("").to_owned();
+    Ok(LogRoot { host, authority, id: log.id.clone(), key, valid: log.valid })
 }
 
 #[cfg(test)]
@@ -148,11 +141,12 @@ mod tests {
     #[test]
     fn the_built_in_root_is_read_whole() {
         let root = TrustRoots::production();
+        let [instance] = root.instances.as_slice() else { panic!("{:?}", root.instances) };
         let counts = [
-            root.logs.len(),
-            root.certificate_logs.len(),
-            root.authorities.len(),
-            root.timestamp_authorities.len(),
+            instance.logs.len(),
+            instance.certificate_logs.len(),
+            instance.authorities.len(),
+            instance.timestamp_authorities.len(),
         ];
         assert_eq!(counts, [2, 2, 2, 1]);
         assert_eq!(TrustRoots::parse(PRODUCTION).map(|root| root.digest()).ok(), Some(root.digest()));

@@ -1,5 +1,6 @@
 //! RFC 3161 timestamps: a CMS SignedData (RFC 5652) over a TSTInfo.
 
+use aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY;
 use linkward_model::{Algorithm, Code, Digest, Instant};
 
 use crate::certificate::{Certificate, PathError, TIME_STAMPING, path, signature_hash};
@@ -9,6 +10,8 @@ use crate::roots::AuthorityRoot;
 const SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02];
 const TST_INFO: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x10, 0x01, 0x04];
 const CONTENT_TYPE: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x03];
+const SIGNING_CERTIFICATE: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x10, 0x02, 0x0c];
+const SIGNING_CERTIFICATE_V2: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x10, 0x02, 0x2f];
 const MESSAGE_DIGEST: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x04];
 
 /// A token as it was parsed.
@@ -36,7 +39,7 @@ pub(crate) fn check(
         let what = "the timestamp was made over other bytes than this signature".to_owned();
         return Err((Code::TimestampMismatch, what));
     }
-    if !attributes_hold(&token).ok_or_else(malformed)? {
+    if !token.attributes_hold() {
         return Err((Code::TimestampInvalid, "the signed attributes are of another content".to_owned()));
     }
     // Signed attributes are hashed as the SET that they are, not as the [0] that they are sent as.
@@ -45,12 +48,25 @@ pub(crate) fn check(
     let mut closest =
         (Code::TimestampUntrusted, "no trusted timestamp authority made this timestamp".to_owned());
     for authority in authorities {
-        let signers = authority.chain.iter().chain(&token.certificates);
-        for signer in signers.filter(|signer| signer.may(TIME_STAMPING)) {
+        // Where the trust root names the authority's own certificate, no other that its root issued will do.
+        let named = authority.chain.first().filter(|first| first.signs_for(TIME_STAMPING).is_ok());
+        let signers: Vec<&Certificate> = match named {
+            Some(named) => vec![named],
+            None => token.certificates.iter().filter(|c| c.signs_for(TIME_STAMPING).is_ok()).collect(),
+        };
+        for signer in signers {
             if !signer.key.signed_with(hash, &message, token.signature) {
+                let own = token.certificates.iter().any(|certificate| certificate.der == signer.der);
+                if own && closest.1.starts_with("no trusted") {
+                    closest = (Code::TimestampInvalid, "the authority's signature does not match".to_owned());
+                }
                 continue;
             }
-            match path(signer, &token.certificates, authority, token.time) {
+            if !token.names(signer) {
+                let what = "the timestamp names another certificate than the one that signed it".to_owned();
+                return Err((Code::TimestampInvalid, what));
+            }
+            match path(signer, &token.certificates, authority, TIME_STAMPING, token.time) {
                 Ok(_) => return Ok(token.time),
                 Err(PathError::Expired) => {
                     let what = format!("the timestamp authority was not valid at {}", token.time);
@@ -58,11 +74,6 @@ pub(crate) fn check(
                 }
                 Err(PathError::Untrusted) => {}
             }
-        }
-        let own =
-            authority.chain.first().is_some_and(|own| token.certificates.iter().any(|c| c.der == own.der));
-        if own && closest.1.starts_with("no trusted") {
-            closest = (Code::TimestampInvalid, "the authority's signature does not match".to_owned());
         }
     }
     Err(closest)
@@ -117,21 +128,52 @@ fn parse(response: &[u8]) -> Option<Token<'_>> {
     Some(Token { content, certificates, attributes, digest, signature_oid, signature, imprint, time })
 }
 
-/// Whether the signed attributes name this content's type and digest.
-fn attributes_hold(token: &Token<'_>) -> Option<bool> {
-    let mut list = Reader::new(token.attributes);
-    let (mut kind, mut digest) = (false, false);
-    while !list.is_empty() {
-        let mut attribute = list.expect(der::SEQUENCE)?.reader();
-        let oid = attribute.expect(der::OID)?.content;
-        let value = attribute.expect(der::SET)?.reader().any()?;
-        if oid == CONTENT_TYPE {
-            kind = value.content == TST_INFO;
-        } else if oid == MESSAGE_DIGEST {
-            digest = value.content == Digest::of(token.digest, token.content).as_bytes();
+impl Token<'_> {
+    /// The one value of a signed attribute; an attribute that stands twice has none.
+    fn attribute(&self, name: &[u8]) -> Option<der::Element<'_>> {
+        let mut list = Reader::new(self.attributes);
+        let mut found = None;
+        while !list.is_empty() {
+            let mut attribute = list.expect(der::SEQUENCE)?.reader();
+            if attribute.expect(der::OID)?.content != name {
+                continue;
+            }
+            let mut values = attribute.expect(der::SET)?.reader();
+            let value = values.any()?;
+            if found.replace(value).is_some() || !values.is_empty() {
+                return None;
+            }
         }
+        found
     }
-    Some(kind && digest)
+
+    /// Whether the signed attributes name this content's type and digest.
+    fn attributes_hold(&self) -> bool {
+        let digest = Digest::of(self.digest, self.content);
+        self.attribute(CONTENT_TYPE).is_some_and(|value| value.content == TST_INFO)
+            && self.attribute(MESSAGE_DIGEST).is_some_and(|value| value.content == digest.as_bytes())
+    }
+
+    /// Whether the signing certificate attribute (RFC 3161, 2.4.2; RFC 5816) names this certificate.
+    fn names(&self, signer: &Certificate) -> bool {
+        let first = |value: der::Element<'_>| -> Option<(Option<Algorithm>, Vec<u8>)> {
+            let mut id = value.reader().expect(der::SEQUENCE)?.reader().expect(der::SEQUENCE)?.reader();
+            let algorithm = match id.optional(der::SEQUENCE) {
+                None => None,
+                Some(named) => Some(hash(named.reader().expect(der::OID)?.content)?),
+            };
+            Some((algorithm, id.expect(der::OCTET_STRING)?.content.to_vec()))
+        };
+        if let Some(value) = self.attribute(SIGNING_CERTIFICATE_V2) {
+            return first(value).is_some_and(|(algorithm, named)| {
+                named == Digest::of(algorithm.unwrap_or(Algorithm::Sha256), &signer.der).as_bytes()
+            });
+        }
+        let older = self.attribute(SIGNING_CERTIFICATE).and_then(first);
+        older.is_some_and(|(_, named)| {
+            named == aws_lc_rs::digest::digest(&SHA1_FOR_LEGACY_USE_ONLY, &signer.der).as_ref()
+        })
+    }
 }
 
 fn hash(oid: &[u8]) -> Option<Algorithm> {

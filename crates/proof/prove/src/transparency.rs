@@ -48,6 +48,11 @@ pub(crate) fn promise(entry: &LogEntry, log: &LogRoot, now: Instant) -> Result<O
 /// The entry's hash leads to the root of the proof.
 pub(crate) fn inclusion(entry: &LogEntry, proof: &InclusionProof) -> Result<Hash, Fault> {
     let invalid = |why: String| (Code::LogProofInvalid, why);
+    // Rekor v1 numbers across its trees; Rekor v2 has one tree a log, so both numbers must be the same.
+    if origin_rule(entry) == OriginRule::Host && entry.index != proof.index {
+        let what = format!("the entry calls itself {}, its proof is of {}", entry.index, proof.index);
+        return Err(invalid(what));
+    }
     let hashes: Option<Vec<Hash>> = proof.hashes.iter().map(|hash| Hash::from_slice(hash)).collect();
     let hashes = hashes.ok_or_else(|| invalid("a hash of the proof does not have 32 bytes".to_owned()))?;
     let root = root_from_inclusion(proof.index, proof.size, &leaf_hash(&entry.body), &hashes)
@@ -59,8 +64,7 @@ pub(crate) fn inclusion(entry: &LogEntry, proof: &InclusionProof) -> Result<Hash
     }
 }
 
-/// The checkpoint is signed by the log and is of the proof's tree. `strict` is the rule of Rekor v2, whose origin is
-/// the log's host name; Rekor v1 has a suffix there.
+/// The checkpoint is signed by the log and is of the proof's tree.
 pub(crate) fn checkpoint(
     note: &str,
     root: &Hash,
@@ -76,12 +80,12 @@ pub(crate) fn checkpoint(
         .signatures()
         .iter()
         .filter(|signature| signature.hint == hint)
-        .filter(|signature| rule == OriginRule::AnyName || signature.name == log.host)
+        .filter(|signature| rule.names(log).contains(&signature.name.as_str()))
         .any(|signature| log.key.signed_with(Algorithm::Sha256, note.text().as_bytes(), &signature.bytes));
     if !signed {
         return Err((Code::CheckpointInvalid, format!("no signature on the checkpoint is by {}", log.host)));
     }
-    if rule == OriginRule::HostName && checkpoint.origin != log.host {
+    if !rule.allows(&checkpoint.origin, log) {
         let what = format!("the checkpoint is of `{}`, the log is {}", checkpoint.origin, log.host);
         return Err((Code::CheckpointMismatch, what));
     }
@@ -92,8 +96,40 @@ pub(crate) fn checkpoint(
     Ok(())
 }
 
+pub(crate) fn origin_rule(entry: &LogEntry) -> OriginRule {
+    // Rekor v2 writes 0.0.2 of hashedrekord and makes no promise; v1's origin has the tree's id behind the host.
+    if entry.promise.is_none() && entry.version == "0.0.2" {
+        OriginRule::Host
+    } else {
+        OriginRule::HostAndTree
+    }
+}
+
+/// How a log spells the origin of its checkpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OriginRule {
-    HostName,
-    AnyName,
+    /// Rekor v2: the log's host name.
+    Host,
+    /// Rekor v1: the host name, and the number of the tree behind it.
+    HostAndTree,
+}
+
+impl OriginRule {
+    fn names(self, log: &LogRoot) -> [&str; 2] {
+        match self {
+            Self::Host => [&log.host, &log.host],
+            Self::HostAndTree => [&log.host, &log.authority],
+        }
+    }
+
+    fn allows(self, origin: &str, log: &LogRoot) -> bool {
+        let numbered = |rest: &str| {
+            let tree = rest.strip_prefix(" - ");
+            tree.is_some_and(|tree| !tree.is_empty() && tree.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        self.names(log).iter().filter(|name| !name.is_empty()).any(|name| match self {
+            Self::Host => origin == *name,
+            Self::HostAndTree => origin.strip_prefix(name).is_some_and(numbered),
+        })
+    }
 }

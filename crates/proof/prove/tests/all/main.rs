@@ -1,5 +1,8 @@
 //! Proofs against published conformance data.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod attacks;
 mod bundles;
 mod conformance;
+mod instance;
+mod tamper;
