@@ -3,4 +3,5 @@
 
 mod append;
 mod damage;
+mod faults;
 mod record;
