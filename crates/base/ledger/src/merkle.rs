@@ -45,6 +45,8 @@ pub enum ProofError {
     Index { index: u64, size: u64 },
     #[error("tree of size {from} cannot grow into one of size {to}")]
     Shrinks { from: u64, to: u64 },
+    #[error("every tree extends the empty one: from size 0 there is nothing to prove")]
+    Empty,
     #[error("proof has {found} hashes, expected {expected}")]
     Length { found: usize, expected: usize },
     #[error("proof leads to root {found}, expected {expected}")]
@@ -109,7 +111,8 @@ pub fn verify_inclusion(
     if found == *root { Ok(()) } else { Err(ProofError::Root { found, expected: *root }) }
 }
 
-/// Checks that the tree of size `to` extends the tree of size `from` (RFC 9162 section 2.1.4.2).
+/// Checks that the tree of size `to` extends the tree of size `from` (RFC 9162 section 2.1.4.2), which must not be
+/// empty: what is said of the empty tree says nothing of the other.
 ///
 /// # Errors
 /// Any way in which the proof fails.
@@ -129,11 +132,12 @@ pub fn verify_consistency(
         }
         if found == expected { Ok(()) } else { Err(ProofError::Root { found: *found, expected: *expected }) }
     };
+    if from == 0 {
+        expect_empty(from_root, &empty_root())?;
+        return if to == 0 { expect_empty(to_root, &empty_root()) } else { Err(ProofError::Empty) };
+    }
     if from == to {
         return expect_empty(from_root, to_root);
-    }
-    if from == 0 {
-        return expect_empty(from_root, &empty_root());
     }
     // The path starts at the largest complete subtree that ends at `from`; where `from` is a power of two
     // that subtree is the whole old tree and its hash is not repeated in the proof.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use linkward_ledger::merkle::{Hash, verify_consistency};
-use linkward_ledger::{Checkpoint, LogName, VerifiedCheckpoint};
+use linkward_ledger::{Checkpoint, CheckpointError, LogName, VerifiedCheckpoint};
 use linkward_model::Digest;
 
 use crate::{Store, StoreError};
@@ -32,6 +32,10 @@ pub enum RolledBack {
     Replaced { before: String, now: String, memory: PathBuf },
     #[error("{path}: memory of checkpoints is unreadable")]
     Memory { path: PathBuf, source: io::Error },
+    #[error(
+        "{path}: memory of checkpoints is damaged; compare the home with a copy you trust, then remove this file"
+    )]
+    Damaged { path: PathBuf, source: CheckpointError },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -63,7 +67,11 @@ pub fn compare(
     fs::create_dir_all(memory).map_err(unreadable(memory))?;
     let place = memory.join(Digest::sha256(home.as_os_str().as_encoded_bytes()).hex());
     let before = match fs::read_to_string(&place) {
-        Ok(text) => Checkpoint::parse(&text).ok(),
+        // Damage is not never seen: whoever can spoil this file must not thereby roll the home back.
+        Ok(text) => match Checkpoint::parse(&text) {
+            Ok(before) => Some(before),
+            Err(source) => return Err(RolledBack::Damaged { path: place, source }),
+        },
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(source) => return Err(RolledBack::Memory { path: place, source }),
     };
@@ -76,6 +84,8 @@ pub fn compare(
         Some(before) if before.size > checkpoint.size() => {
             return Err(RolledBack::Smaller { seen: before.size, now: checkpoint.size() });
         }
+        // Every log extends the empty one.
+        Some(before) if before.size == 0 => Seen::Extends { from: 0, to: checkpoint.size() },
         Some(before) => {
             let proof = prove(before.size)?;
             verify_consistency(before.size, checkpoint.size(), &before.root, &checkpoint.root(), &proof)

@@ -108,6 +108,10 @@ fn a_home_that_is_rolled_back_as_a_whole_is_noticed() {
     store.append(Note::new("other"), Vec::new(), noon()).unwrap();
     store.append(Note::new("third"), Vec::new(), noon()).unwrap();
     assert!(matches!(seen::check(memory.path(), &store), Err(seen::RolledBack::Forked { seen: 2 })));
+    // Neither does spoiling what was remembered.
+    let remembered = std::fs::read_dir(memory.path()).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(remembered, "gone").unwrap();
+    assert!(matches!(seen::check(memory.path(), &store), Err(seen::RolledBack::Damaged { .. })));
 }
 
 #[test]
