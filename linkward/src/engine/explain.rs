@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use linkward_decide::{Policy, Verdict};
-use linkward_ledger::{Body, Kind, Opaque, Recordable as _, Recorded, Term};
+use linkward_ledger::{Body, Kind, Opaque, Recorded, Term};
 use linkward_model::{Code, Digest};
 use serde_json::Value;
 
@@ -42,12 +42,11 @@ impl Engine {
 
     fn explain_verdict(&self, record: Recorded<Opaque>) -> Result<Explanation> {
         let index = record.index();
-        let blob = record.blob().to_vec();
         let says = record.body()?.says;
         let verdict = linkward_decide::reopen(record)?;
         let value = verdict.value();
         let replay = match self.replay(value) {
-            Ok(again) if again.body().encode() == blob => Replay::Same,
+            Ok(again) if value.is_replayed_by(&again) => Replay::Same,
             Ok(again) => Replay::Differs {
                 code: Code::ReplayDiffers,
                 detail: format!(

@@ -4,3 +4,4 @@
 mod chain;
 mod compile_fail;
 mod daemon;
+mod golden;

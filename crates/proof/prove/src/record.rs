@@ -73,6 +73,29 @@ impl Recordable for Proven<Attestation> {
     fn proven(&self) -> Option<Instant> {
         self.proven_at
     }
+
+    /// Who signed what, when, shown by which documents. How the checks are worded, what else is read from the signed
+    /// statement and what it can be found by may grow from version to version.
+    fn conclusion(body: Body) -> Body {
+        const KEPT: &[&str] = &[
+            "document",
+            "roots",
+            "key",
+            "verified_at",
+            "proven_at",
+            "signer",
+            "subjects",
+            "predicate_type",
+            "builder",
+            "logged",
+            "grade",
+        ];
+        let mut says = body.says;
+        if let Value::Object(fields) = &mut says {
+            fields.retain(|name, _| KEPT.contains(&name.as_str()));
+        }
+        Body { terms: Vec::new(), says, ..body }
+    }
 }
 
 impl Recordable for Refusal {
@@ -104,7 +127,7 @@ pub enum ReopenError {
 }
 
 /// Proves a recorded proof again, from the bundle, the trust roots and the time that it was made with. The result
-/// must be the very same, byte for byte.
+/// must come to the recorded conclusion.
 ///
 /// # Errors
 /// Something is missing, or the proof does not hold any more: the record was tampered with.

@@ -193,6 +193,17 @@ impl Verdict {
         same.valid_until = self.wire.valid_until;
         same == self.wire && self.wire.valid_until.is_none_or(|until| later.wire.decided_at < until)
     }
+
+    /// Whether a replay comes to the same decision for the same reasons, whatever words it uses for them.
+    pub fn is_replayed_by(&self, again: &Self) -> bool {
+        let decision = |wire: &Wire| {
+            let reasons: Vec<_> = wire.reasons.iter().map(|reason| (reason.code, reason.record)).collect();
+            let found: Vec<_> =
+                wire.requirements.iter().map(|finding| (finding.outcome, finding.code)).collect();
+            (wire.outcome, wire.mode, wire.rule.clone(), wire.used.clone(), reasons, found)
+        };
+        self.wire.question == again.wire.question && decision(&self.wire) == decision(&again.wire)
+    }
 }
 
 impl Recordable for Verdict {
