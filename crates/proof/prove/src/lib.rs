@@ -6,6 +6,7 @@
 mod attestation;
 mod bundle;
 mod certificate;
+mod commit;
 mod der;
 mod key;
 mod pattern;
@@ -18,6 +19,10 @@ mod transparency;
 
 pub use attestation::{Attestation, Logged, SbomSummary};
 pub use bundle::{Artifact, Signer, bundle};
+pub use commit::{
+    AllowedSigners, AllowedSignersError, Commit, ObjectId, ObjectIdError, SignedBy, SignersLine, Tag, commit,
+    tag,
+};
 pub use key::{KeyError, PublicKey};
 pub use pattern::{Pattern, PatternError};
 pub use proven::{Proven, Refusal};

@@ -201,7 +201,8 @@ fn headers(bytes: &[u8]) -> Result<(Vec<Header<'_>>, &[u8]), Malformed> {
         let whole = raw.strip_suffix(b"\n").ok_or(cut)?;
         let space = whole.iter().position(|byte| *byte == b' ').ok_or("a header without a value")?;
         let (name, value) = whole.split_at_checked(space).ok_or(cut)?;
-        let name = std::str::from_utf8(name).ok().filter(|name| is_name(name)).ok_or("a header without a name")?;
+        let name =
+            std::str::from_utf8(name).ok().filter(|name| is_name(name)).ok_or("a header without a name")?;
         if raw.contains(&0) {
             return Err(format!("header `{name}` holds a NUL, where some readers stop"));
         }

@@ -3,6 +3,7 @@
 
 mod attacks;
 mod bundles;
+mod commits;
 mod conformance;
 mod instance;
 mod tamper;
