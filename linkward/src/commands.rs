@@ -17,6 +17,12 @@ use crate::table::{self, Style};
 use crate::wire::{Admit, Checked, Document, Explanation, Failure, Outcome, Replay, Request, Submitted};
 use crate::{project, up, verify};
 
+/// Says something to whoever watches a running daemon.
+pub(crate) fn complain(what: &str) {
+    // Nobody may be listening; the record has it all the same.
+    let _ = writeln!(std::io::stderr(), "linkward: {what}");
+}
+
 pub(crate) fn run(cli: Cli) -> Result<Exit> {
     let format = cli.format;
     let home = cli.home.as_deref();

@@ -15,6 +15,8 @@ pub(crate) struct Config {
     pub(crate) environment: Environment,
     pub(crate) listen: Listen,
     pub(crate) admission: Listen,
+    /// Names beside localhost that the webhook's certificate is for.
+    pub(crate) admission_names: Vec<String>,
     pub(crate) hosts: Vec<String>,
     pub(crate) on_unknown: OnUnknown,
     pub(crate) builtin_root_max_age_days: i64,
@@ -55,6 +57,7 @@ pub(crate) const DEFAULT: &str = r#"# Linkward's settings. Every line shows its 
 
 [admission]
 # listen = "127.0.0.1:7443"        # the Kubernetes admission webhook, TLS with this home's own authority
+# names = []                       # DNS names and addresses, beside localhost, that its certificate is for
 # on_unknown = "deny"              # when enforcing: "deny", or "warn" to allow what could not be decided
 
 [trust]
@@ -65,7 +68,7 @@ pub(crate) const DEFAULT: &str = r#"# Linkward's settings. Every line shows its 
 const KNOWN: &[(&str, &[&str])] = &[
     ("home", &["tenant", "environment"]),
     ("console", &["listen", "hosts"]),
-    ("admission", &["listen", "on_unknown"]),
+    ("admission", &["listen", "names", "on_unknown"]),
     ("trust", &["builtin_root_max_age_days"]),
 ];
 
@@ -77,6 +80,7 @@ impl Default for Config {
             environment: Environment::default(),
             listen: local(7070),
             admission: local(7443),
+            admission_names: Vec::new(),
             hosts: Vec::new(),
             on_unknown: OnUnknown::Deny,
             builtin_root_max_age_days: 365,
@@ -190,7 +194,9 @@ fn set(config: &mut Config, section: &str, key: &str, given: &Given<'_>) -> Resu
         ("home", "environment") => config.environment = text(given)?.parse().map_err(|e| format!("{e}"))?,
         ("console", "listen") => config.listen = listen(given)?,
         ("console", "hosts") => config.hosts = list(given)?,
-        ("admission", "listen") => config.admission = listen(given)?,
+        // The webhook speaks TLS and tells nobody anything but a decision: API servers reach it from elsewhere.
+        ("admission", "listen") => config.admission = address(given)?,
+        ("admission", "names") => config.admission_names = list(given)?,
         ("admission", "on_unknown") => {
             config.on_unknown = match text(given)? {
                 "deny" => OnUnknown::Deny,
@@ -219,15 +225,21 @@ fn list(given: &Given<'_>) -> Result<Vec<String>, String> {
     }
 }
 
-fn listen(given: &Given<'_>) -> Result<Listen, String> {
+fn address(given: &Given<'_>) -> Result<Listen, String> {
     let text = text(given)?;
-    let address: SocketAddr =
+    let address =
         text.parse().map_err(|_| format!("`{text}` is not an address; write it as 127.0.0.1:7070"))?;
-    if address.ip().is_loopback() {
-        Ok(Listen { address, explicit: true })
+    Ok(Listen { address, explicit: true })
+}
+
+fn listen(given: &Given<'_>) -> Result<Listen, String> {
+    let listen = address(given)?;
+    if listen.address.ip().is_loopback() {
+        Ok(listen)
     } else {
         Err(format!(
-            "`{text}` is not a loopback address; there is no login yet, so put a proxy with one in front"
+            "`{}` is not a loopback address; there is no login yet, so put a proxy with one in front",
+            listen.address
         ))
     }
 }

@@ -95,7 +95,12 @@ impl Home {
         };
         Config::parse(&text, |name| std::env::var(name).ok()).map_err(|faults| {
             let lines: Vec<_> = faults.iter().map(|fault| format!("  {fault}")).collect();
-            let message = format!("{} has {} faults\n{}", path.display(), faults.len(), lines.join("\n"));
+            let message = format!(
+                "{} has {}\n{}",
+                path.display(),
+                crate::table::counted(faults.len(), "fault"),
+                lines.join("\n")
+            );
             Failure::new(Code::ConfigMalformed, message).into()
         })
     }
@@ -201,10 +206,10 @@ fn fill(draft: &Path, now: Instant) -> Result<Created> {
         ("trusted_root.json", root),
     ];
     for (name, bytes) in &files {
-        write_synced(&draft.join(name), bytes)?;
+        write_new(&draft.join(name), bytes)?;
     }
     // The last file written: it is what makes the folder a home.
-    write_synced(&draft.join("format"), linkward_record::FORMAT.as_bytes())?;
+    write_new(&draft.join("format"), linkward_record::FORMAT.as_bytes())?;
     std::fs::File::open(draft)?.sync_all()?;
     Ok(Created {
         files: vec![
@@ -213,11 +218,20 @@ fn fill(draft: &Path, now: Instant) -> Result<Created> {
             ("policy.yaml", format!("what is allowed; may be changed by uid {owner}")),
             ("trust.json", format!("the logs and keys of this home; builder {builder}")),
             ("logs/, blobs/", "the record, tamper-evident".to_owned()),
+            (
+                "trust root",
+                format!(
+                    "public-good Sigstore, built in, of {}; refused once it is {} days old",
+                    linkward_prove::production_date().to_string().get(..10).unwrap_or(""),
+                    config::Config::default().builtin_root_max_age_days
+                ),
+            ),
         ],
     })
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {
+/// Writes a file that was not there, durably.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     use std::io::Write as _;
     let mut file = std::fs::File::create_new(path)?;
     file.write_all(bytes)?;

@@ -137,6 +137,12 @@ pub(crate) fn visible(text: &str) -> String {
         .collect()
 }
 
+/// A number with its noun.
+pub(crate) fn counted(number: impl TryInto<u64>, noun: &str) -> String {
+    let number: u64 = number.try_into().unwrap_or(u64::MAX);
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

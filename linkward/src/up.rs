@@ -80,7 +80,7 @@ fn serve(engine: Arc<crate::engine::Engine>, home: &Home, quiet: bool) -> Result
     let bound = Bound::bind(config.listen, config.admission)?;
     let (console, admission) = (bound.console()?, bound.admission()?);
     engine.serving_at(console, admission);
-    engine.keep_sealing();
+    engine.keep_house();
     let shared = Arc::clone(&engine);
     socket::listen(home.path(), move |request| shared.handle(request))?;
     let rows = [

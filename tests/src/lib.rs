@@ -1,5 +1,9 @@
 //! What the end-to-end tests share: the built binary, and what cargo built on the way.
 
+mod daemon;
+
+pub use daemon::Daemon;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -31,6 +31,13 @@ impl Engine {
                 let url = url
                     .or_else(|| self.address())
                     .unwrap_or_else(|| format!("https://{}/admit", self.config.admission.address));
+                let host =
+                    url.split_once("://").map_or("", |(_, rest)| rest.split(['/', ':']).next().unwrap_or(""));
+                if !self.admission_names().iter().any(|name| name == host) {
+                    anyhow::bail!(
+                        "the webhook's certificate is not for `{host}`; add it to `names` in [admission] of linkward.toml"
+                    );
+                }
                 let input = ManifestInput { url, ca_pem: self.authority()?, mode: self.gate.mode() };
                 Ok(json!({ "manifest": linkward_deploy::manifest(&input) }))
             }
@@ -128,12 +135,31 @@ impl Engine {
 
     /// The authority's certificate, PEM.
     fn authority(&self) -> Result<String> {
-        self.authority_with(|authority, name| Ok(authority.certificate(name, self.trust.created)?))
+        let path = self.home.path().join("authority.pem");
+        if let Ok(text) = std::fs::read_to_string(&path) {
+            return Ok(text);
+        }
+        let text =
+            self.authority_with(|authority, name| Ok(authority.certificate(name, self.trust.created)?))?;
+        // Kept, so that what was applied to a cluster once is printed again word by word.
+        crate::home::write_new(&path, text.as_bytes())
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(text)
+    }
+
+    fn admission_names(&self) -> Vec<String> {
+        let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let listen = self.config.admission.address.ip();
+        if !listen.is_unspecified() && !listen.is_loopback() {
+            names.push(listen.to_string());
+        }
+        names.extend(self.config.admission_names.iter().cloned());
+        names
     }
 
     /// TLS for the webhook: a key made now, a certificate by this home's own authority.
     pub(crate) fn admission_tls(&self) -> Result<Arc<rustls::ServerConfig>> {
-        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let names = self.admission_names();
         let ServerIdentity { certificate, key } = self.authority_with(|authority, name| {
             Ok(authority.server(name, self.trust.created, &names, Instant::now())?)
         })?;
@@ -149,10 +175,11 @@ impl Engine {
         Ok(Arc::new(config))
     }
 
-    /// Seals gate decisions into the log from time to time, for as long as the process runs.
-    pub(crate) fn keep_sealing(self: &Arc<Self>) {
+    /// What has to happen while the process runs, whoever asks or not: decisions sealed, changed policy obeyed.
+    pub(crate) fn keep_house(self: &Arc<Self>) {
         let engine = Arc::downgrade(self);
         let work = move || {
+            let mut complained = None;
             loop {
                 std::thread::sleep(std::time::Duration::from_millis(500));
                 let Some(engine) = engine.upgrade() else { return };
@@ -160,8 +187,31 @@ impl Engine {
                     // What could not be sealed stays in the journal and is tried again.
                     let _ = engine.store.seal_journal(Instant::now());
                 }
+                let trouble = engine.decide_again(Instant::now()).err().map(|error| format!("{error:#}"));
+                if trouble != complained {
+                    crate::commands::complain(trouble.as_deref().unwrap_or("policy.yaml is in force again"));
+                    complained = trouble;
+                }
             }
         };
-        let _ = std::thread::Builder::new().name("journal".to_owned()).spawn(work);
+        let _ = std::thread::Builder::new().name("house".to_owned()).spawn(work);
+    }
+
+    /// Decides again what the gate holds from another policy, from other roots, or for a time that is over. Until a
+    /// faulty policy is mended, the verdicts of the last good one stay.
+    fn decide_again(&self, now: Instant) -> Result<()> {
+        /// Most questions of one round, so that sealing is never kept waiting.
+        const ROUND: usize = 256;
+        let policy = self.policy()?.digest;
+        let roots = self.roots.digest();
+        let holds = |verdict: &linkward_decide::Verdict| {
+            verdict.policy() == policy
+                && verdict.roots() == roots
+                && verdict.valid_until().is_none_or(|until| now < until)
+        };
+        for question in self.gate.outdated(holds).into_iter().take(ROUND) {
+            self.judge(question, now)?;
+        }
+        Ok(())
     }
 }

@@ -115,7 +115,7 @@ impl Engine {
         )?;
         line.thing = format!("dependencies {}", ingest.lockfiles.join(", "));
         line.digest = Some(document.short());
-        line.sbom = format!("{} components", ingest.components);
+        line.sbom = crate::table::counted(ingest.components, "component");
         line.log = format!("#{record}");
         line.record = Some(record);
         line.reasons = ingest
@@ -199,7 +199,7 @@ impl Attested {
                 about.provenance.get_or_insert_with(|| "SLSA, proven".to_owned());
             }
             if let Some(summary) = claim.sbom() {
-                about.sbom.get_or_insert_with(|| format!("{} components", summary.components));
+                about.sbom.get_or_insert_with(|| crate::table::counted(summary.components, "component"));
             }
         }
         about

@@ -344,7 +344,12 @@ fn read_policy(home: &Home) -> Result<InForce> {
         let lines: Vec<_> = faults.iter().map(|fault| format!("  {fault}")).collect();
         Failure::new(
             Code::PolicyMalformed,
-            format!("{} has {} faults\n{}", path.display(), faults.len(), lines.join("\n")),
+            format!(
+                "{} has {}\n{}",
+                path.display(),
+                crate::table::counted(faults.len(), "fault"),
+                lines.join("\n")
+            ),
         )
     })?;
     Ok(InForce { digest: Digest::sha256(&bytes), policy })

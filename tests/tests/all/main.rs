@@ -1,6 +1,7 @@
 //! End to end: the real binary, as a person or an attacker would use it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod admission;
 mod chain;
 mod compile_fail;
 mod daemon;

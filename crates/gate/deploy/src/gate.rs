@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Mutex, PoisonError, RwLock};
 
-use linkward_decide::{Outcome, Verdict};
+use linkward_decide::{Outcome, Question, Verdict};
 use linkward_ledger::Recorded;
 use linkward_model::{Digest, Environment, Instant};
 use serde_json::{Value, json};
@@ -114,6 +114,13 @@ impl Gate {
         if newer {
             verdicts.insert(key, verdict);
         }
+    }
+
+    /// Questions whose verdict does not hold any more, for whoever decides to ask them again.
+    pub fn outdated(&self, holds: impl Fn(&Verdict) -> bool) -> Vec<Question> {
+        let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
+        let outdated = verdicts.values().map(Recorded::value).filter(|verdict| !holds(verdict));
+        outdated.map(|verdict| verdict.question().clone()).collect()
     }
 
     /// Verdicts held.

@@ -199,7 +199,8 @@ impl Requirement {
         for proof in trusted {
             let Some(sbom) = proof.value().claim().sbom() else { continue };
             if complete == Completeness::Present || sbom.gaps.is_empty() {
-                return self.met(format!("SBOM of {} components", sbom.components), vec![proof.index()]);
+                let noun = if sbom.components == 1 { "component" } else { "components" };
+                return self.met(format!("SBOM of {} {noun}", sbom.components), vec![proof.index()]);
             }
             gaps = gaps.or(sbom.gaps.first());
         }

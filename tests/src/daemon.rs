@@ -1,0 +1,80 @@
+//! A running daemon, and plain requests to it.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use crate::Project;
+
+/// Stopped when it is dropped, as `kill -9` would.
+#[derive(Debug)]
+pub struct Daemon {
+    child: Child,
+    /// Address of the console.
+    pub console: String,
+    /// Address of the webhook.
+    pub admission: String,
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Daemon {
+    /// Starts `up` for a project on free ports, so that tests can run beside each other.
+    ///
+    /// # Panics
+    /// It does not come up.
+    pub fn start(project: &Project) -> Self {
+        let mut command = project.command(&["up"]);
+        command.env("LINKWARD_CONSOLE_LISTEN", "127.0.0.1:0").env("LINKWARD_ADMISSION_LISTEN", "127.0.0.1:0");
+        let child = command.stdout(Stdio::piped()).spawn();
+        let Ok(mut child) = child else { panic!("{child:?}") };
+        let Some(output) = child.stdout.take() else { panic!("no output") };
+        let mut lines = BufReader::new(output).lines();
+        let (mut console, mut admission) = (String::new(), String::new());
+        for line in lines.by_ref().map_while(Result::ok) {
+            if let Some((_, rest)) = line.split_once("console    http://") {
+                console = rest.trim_end_matches('/').to_owned();
+            }
+            if let Some((_, rest)) = line.split_once("admission  https://") {
+                admission = rest.split('/').next().unwrap_or("").to_owned();
+                break;
+            }
+        }
+        assert!(!admission.is_empty(), "the daemon did not come up");
+        std::thread::spawn(move || lines.for_each(drop));
+        // The listeners are bound; serving starts at once.
+        std::thread::sleep(Duration::from_millis(200));
+        Self { child, console, admission }
+    }
+
+    /// Process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// GET from the console: status and everything that was sent.
+    ///
+    /// # Panics
+    /// There is no answer.
+    pub fn fetch(&self, path: &str, host: &str) -> (u16, String) {
+        let answer = exchange(&self.console, path, host);
+        let Ok(answer) = answer else { panic!("{path}: {answer:?}") };
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+        (status.unwrap_or(0), answer)
+    }
+}
+
+fn exchange(address: &str, path: &str, host: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
