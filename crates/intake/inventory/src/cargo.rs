@@ -12,9 +12,17 @@ pub(crate) const FORMAT: Format = Format { kind: "Cargo.lock", named: |name| nam
 
 fn read(text: &str) -> Result<Lock, Fault> {
     let document = parse(text)?;
+    // Versions 1 and 2 do not say so.
+    if let Some(version) = document.get("version")
+        && !version.as_integer().is_some_and(|version| (1..=4).contains(&version))
+    {
+        return Err(Fault::new(Code::UnsupportedVersion, "version", format!("{version} is not 1 to 4")));
+    }
     let mut lock = Lock::default();
     let empty = Vec::new();
     let listed = match document.get("package") {
+        // An empty file is no lockfile: the smallest one names the project itself.
+        None if document.get("version").is_none() => return Err(malformed("$", "has no [[package]]")),
         None => &empty,
         Some(Value::Array(listed)) => listed,
         Some(_) => return Err(malformed("package", "must be a list of [[package]]")),
@@ -29,8 +37,14 @@ fn read(text: &str) -> Result<Lock, Fault> {
     for package in listed {
         let (name, version) = (text_of(package, "name")?, text_of(package, "version")?);
         let source = package.get("source").and_then(Value::as_str);
+        // Version 1 lists checksums apart, by name, version and source.
+        let apart = || {
+            let key = format!("checksum {name} {version} ({})", source?);
+            document.get("metadata")?.get(&key)
+        };
         let checksum = package
             .get("checksum")
+            .or_else(apart)
             .and_then(Value::as_str)
             .map(|hex| Digest::from_hex(Algorithm::Sha256, hex))
             .transpose()

@@ -1,10 +1,14 @@
 //! Lockfiles to components to a deterministic SBOM: the same tree gives the same bytes.
 
 mod cargo;
+mod go;
 mod npm;
+mod pnpm;
 mod python;
+mod yaml;
+mod yarn;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use linkward_evidence::Fault;
 use linkward_evidence::sbom::{Component, Relation, Sbom, Scope};
@@ -18,7 +22,16 @@ pub(crate) struct Format {
     pub(crate) read: fn(&str) -> Result<Lock, Fault>,
 }
 
-const LOCKFILES: &[Format] = &[cargo::FORMAT, npm::FORMAT, python::REQUIREMENTS, python::POETRY, python::UV];
+const LOCKFILES: &[Format] = &[
+    cargo::FORMAT,
+    npm::FORMAT,
+    pnpm::FORMAT,
+    yarn::FORMAT,
+    python::REQUIREMENTS,
+    python::POETRY,
+    python::UV,
+    go::FORMAT,
+];
 
 /// What one lockfile pins.
 #[derive(Debug, Default)]
@@ -80,6 +93,12 @@ pub fn inventory(project: &str, files: &[(String, Vec<u8>)]) -> Inventory {
                 inventory.lockfiles.push(Lockfile { path: path.clone(), kind: format.kind, components });
                 inventory.sbom.gaps.extend(lock.gaps.iter().map(|gap| format!("{path}: {gap}")));
                 for package in lock.packages {
+                    if let Some(other) = disagreement(&all, &package) {
+                        inventory.sbom.gaps.push(format!(
+                            "{path}: {} is pinned to another digest elsewhere, {other}",
+                            package.purl
+                        ));
+                    }
                     merge(&mut all, package);
                 }
             }
@@ -102,12 +121,12 @@ pub fn inventory(project: &str, files: &[(String, Vec<u8>)]) -> Inventory {
         inventory.sbom.relations.push(Relation { from: id, to: needs });
     }
     // What nobody needs is needed by the project itself.
-    for id in all.keys() {
-        let needed = inventory.sbom.relations.iter().any(|relation| relation.to.contains(id));
-        if !needed && !direct.contains(id) {
-            direct.push(id.clone());
-        }
-    }
+    let needed: BTreeSet<&String> =
+        inventory.sbom.relations.iter().flat_map(|relation| &relation.to).collect();
+    direct.extend(
+        all.iter().filter(|(id, package)| !package.own && !needed.contains(id)).map(|(id, _)| id.clone()),
+    );
+    direct.sort();
     inventory.sbom.relations.push(Relation { from: root.clone(), to: direct });
     inventory.sbom.components = all.into_values().map(component).collect();
     inventory.sbom.spec = "CycloneDX 1.6".to_owned();
@@ -124,7 +143,25 @@ pub fn inventory(project: &str, files: &[(String, Vec<u8>)]) -> Inventory {
     inventory
 }
 
-fn merge(all: &mut BTreeMap<String, Package>, package: Package) {
+/// Two lockfiles that pin one version to different bytes: where a version is one file, somebody replaced it.
+fn disagreement(all: &BTreeMap<String, Package>, package: &Package) -> Option<String> {
+    // A version on PyPI is several files.
+    if package.purl.kind() == "pypi" {
+        return None;
+    }
+    let known = all.get(&package.purl.to_string())?;
+    let other = |digest: &&Digest| {
+        package.digests.iter().any(|own| own.algorithm() == digest.algorithm())
+            && !package.digests.contains(digest)
+    };
+    known.digests.iter().find(other).map(|digest| digest.short())
+}
+
+fn merge(all: &mut BTreeMap<String, Package>, mut package: Package) {
+    package.digests.sort();
+    package.digests.dedup();
+    package.needs.sort();
+    package.needs.dedup();
     match all.entry(package.purl.to_string()) {
         std::collections::btree_map::Entry::Vacant(entry) => {
             entry.insert(package);
@@ -188,5 +225,7 @@ pub(crate) fn integrity(text: &str) -> Option<Digest> {
     })
 }
 
+#[cfg(test)]
+mod fixtures;
 #[cfg(test)]
 mod tests;

@@ -18,14 +18,20 @@ fn read(text: &str) -> Result<Lock, Fault> {
         let place = format!("line {}, column {}", error.line(), error.column());
         Fault::new(Code::LockfileMalformed, place, error.to_string())
     })?;
-    let version = document.get("lockfileVersion").and_then(Value::as_u64).unwrap_or(1);
+    let version = document
+        .get("lockfileVersion")
+        .and_then(Value::as_u64)
+        .ok_or_else(|| malformed("$", "has no `lockfileVersion`"))?;
     let mut lock = Lock::default();
     match (version, document.get("packages"), document.get("dependencies")) {
         (2 | 3, Some(Value::Object(packages)), _) => modern(packages, &mut lock)?,
-        (1, _, Some(Value::Object(dependencies))) => classic(dependencies, 0, &mut lock)?,
+        (1, _, Some(Value::Object(dependencies))) => classic(&mut vec![dependencies], &mut lock)?,
         (1, _, None) => {}
         (1..=3, _, _) => return Err(malformed("$", "has neither `packages` nor `dependencies`")),
-        (other, _, _) => return Err(malformed("$.lockfileVersion", format!("{other} is not 1, 2 or 3"))),
+        (other, _, _) => {
+            let what = format!("{other} is not 1, 2 or 3");
+            return Err(Fault::new(Code::UnsupportedVersion, "$.lockfileVersion", what));
+        }
     }
     Ok(lock)
 }
@@ -81,18 +87,24 @@ fn nearest(packages: &Map<String, Value>, from: &str, name: &str) -> Option<Purl
     }
 }
 
-fn classic(dependencies: &Map<String, Value>, depth: usize, lock: &mut Lock) -> Result<(), Fault> {
-    if depth > 64 {
+/// Version 1: nested as the folders are; `within` are the levels from the project down to this one.
+fn classic(within: &mut Vec<&Map<String, Value>>, lock: &mut Lock) -> Result<(), Fault> {
+    let Some(dependencies) = within.last().copied() else { return Ok(()) };
+    if within.len() > 64 {
         return Err(malformed("$.dependencies", "is nested deeper than 64"));
     }
     for (name, entry) in dependencies {
-        let version = entry.get("version").and_then(Value::as_str);
+        let (name, version) = unaliased(name, entry);
         let nested = entry.get("dependencies").and_then(Value::as_object);
         let mut needs = Vec::new();
         for (needed, _) in entry.get("requires").and_then(Value::as_object).into_iter().flatten() {
-            let found = nested.and_then(|nested| nested.get(needed)).or_else(|| dependencies.get(needed));
-            let version = found.and_then(|entry| entry.get("version")).and_then(Value::as_str);
-            needs.extend(found.and_then(|_| purl("npm", needed, version).ok()));
+            // As `require` looks: in the package's own folder, then in each above it.
+            let above = nested.into_iter().chain(within.iter().rev().copied());
+            let found = above.filter_map(|level| level.get(needed)).next();
+            needs.extend(found.and_then(|entry| {
+                let (name, version) = unaliased(needed, entry);
+                purl("npm", name, version).ok()
+            }));
         }
         lock.packages.push(package(
             name,
@@ -103,10 +115,21 @@ fn classic(dependencies: &Map<String, Value>, depth: usize, lock: &mut Lock) -> 
             lock_gap(name, version, entry, false, &mut lock.gaps),
         )?);
         if let Some(nested) = nested {
-            classic(nested, depth + 1, lock)?;
+            within.push(nested);
+            classic(within, lock)?;
+            within.pop();
         }
     }
     Ok(())
+}
+
+/// Name and version of an entry of version 1, where an alias is spelled `npm:name@version`.
+fn unaliased<'a>(name: &'a str, entry: &'a Value) -> (&'a str, Option<&'a str>) {
+    let version = entry.get("version").and_then(Value::as_str);
+    match version.and_then(|version| version.strip_prefix("npm:")).and_then(|alias| alias.rsplit_once('@')) {
+        Some((name, version)) => (name, Some(version)),
+        None => (name, version),
+    }
 }
 
 /// Notes a download that nothing pins.
