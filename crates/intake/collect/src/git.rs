@@ -1,17 +1,19 @@
-//! The source of a folder, as git shows it. git runs without hooks, monitors, pagers or prompts: a checkout is
+//! The source of a folder, as git shows it. git runs without hooks, monitors, filters, pagers or prompts: a checkout is
 //! untrusted input, and its configuration can name programs to run.
 
+mod run;
+mod signed;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
-use std::io::Read as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use linkward_model::Code;
 
-/// Most that is read of any answer.
-const MAX_OUTPUT: u64 = 4 << 20;
-const PATIENCE: Duration = Duration::from_secs(10);
+use run::{Failed, Git, unknown};
+
+pub use signed::{Scope, SignersSetting, TagBytes, signers_setting, tag_bytes};
 
 /// A checkout.
 #[derive(Clone, Debug)]
@@ -21,7 +23,8 @@ pub struct GitSource {
     pub branch: Option<String>,
     pub remote: Option<RedactedUrl>,
     pub tree: Tree,
-    /// The commit object's bytes.
+    /// The commit object's bytes. git hashed them again to this very revision; a git with its usual SHA-1 also refuses
+    /// bytes that look like half of a collision. The files behind the commit are as `git fsck` finds them.
     pub commit: Vec<u8>,
 }
 
@@ -83,138 +86,39 @@ pub struct SourceUnknown {
 /// Looks at the checkout that a folder lies in.
 ///
 /// # Errors
-/// No git, no checkout, no commit, or git did not answer in time.
+/// No git, no checkout, no commit, git did not answer in time, or the commit is not what its id says.
 pub fn source(folder: &Path) -> Result<GitSource, SourceUnknown> {
-    let unknown = |why: &str| SourceUnknown { code: Code::SourceUnknown, why: why.to_owned() };
-    let text = |args: &[&str]| -> Result<String, SourceUnknown> {
-        Ok(String::from_utf8_lossy(&git(folder, args)?).trim_end().to_owned())
-    };
-    text(&["rev-parse", "--git-dir"]).map_err(|error| {
-        if error.why.starts_with("git ") && error.why.contains("not installed") {
-            error
-        } else {
-            unknown("not a git checkout")
-        }
-    })?;
-    let revision = text(&["rev-parse", "--verify", "--quiet", "HEAD"])
+    let git = checkout(folder)?.without_filters()?;
+    let revision = git
+        .text(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])
         .map_err(|_| unknown("the checkout has no commit yet"))?;
-    let hex = revision.bytes().all(|b| b.is_ascii_hexdigit());
-    if !hex || !matches!(revision.len(), 40 | 64) {
+    if !is_id(&revision) {
         return Err(unknown("git names no commit"));
     }
-    let branch = text(&["symbolic-ref", "--quiet", "--short", "HEAD"]).ok().filter(|name| !name.is_empty());
-    let remote = text(&["config", "--get", "remote.origin.url"]).ok().filter(|url| !url.is_empty());
-    let status = text(&["status", "--porcelain=v1", "--untracked-files=normal", "--ignore-submodules=none"])?;
+    let branch = git.text(&["symbolic-ref", "--quiet", "--short", "HEAD"]).ok();
+    let remote = git.text(&["config", "--get", "remote.origin.url"]).ok();
+    let status =
+        git.text(&["status", "--porcelain=v1", "--untracked-files=normal", "--ignore-submodules=none"])?;
     let untracked = status.lines().filter(|line| line.starts_with("??")).count();
     Ok(GitSource {
-        branch,
-        remote: remote.map(|url| RedactedUrl::new(&url)),
+        branch: branch.filter(|name| !name.is_empty()),
+        remote: remote.filter(|url| !url.is_empty()).map(|url| RedactedUrl::new(&url)),
         tree: Tree { changed: status.lines().count() - untracked, untracked },
-        commit: git(folder, &["cat-file", "commit", &revision])?,
+        commit: signed::object(&git, "commit", &revision)?,
         revision,
     })
 }
 
-fn git(folder: &Path, args: &[&str]) -> Result<Vec<u8>, SourceUnknown> {
-    let unknown = |why: String| SourceUnknown { code: Code::SourceUnknown, why };
-    let mut child = Command::new("git")
-        .args([
-            "--no-optional-locks",
-            "--no-pager",
-            "-c",
-            "core.fsmonitor=false",
-            "-c",
-            "core.hooksPath=/dev/null",
-        ])
-        .args(["-c", "protocol.allow=never", "-c", "diff.external=", "-c", "core.sshCommand=false"])
-        .arg("-C")
-        .arg(folder)
-        .args(args)
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .env("LC_ALL", "C")
-        .env_remove("GIT_DIR")
-        .env_remove("GIT_WORK_TREE")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|_| unknown("git is not installed".to_owned()))?;
-    let output = child.stdout.take();
-    let reader = std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(output) = output {
-            let _ = output.take(MAX_OUTPUT).read_to_end(&mut bytes);
-        }
-        bytes
-    });
-    let start = Instant::now();
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if start.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(1)),
-            _ => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(unknown(format!(
-                    "git {} did not answer within 10 s",
-                    args.first().unwrap_or(&"")
-                )));
-            }
-        }
-    };
-    let bytes = reader.join().unwrap_or_default();
-    if status.success() {
-        Ok(bytes)
-    } else {
-        Err(unknown(format!("git {} failed", args.first().unwrap_or(&""))))
+/// git over a folder, if that lies in a checkout.
+fn checkout(folder: &Path) -> Result<Git, SourceUnknown> {
+    let git = Git::new(folder);
+    match git.text(&["rev-parse", "--git-dir"]) {
+        Ok(_) => Ok(git),
+        Err(Failed::Status(..)) => Err(unknown("not a git checkout")),
+        Err(failed) => Err(failed.into()),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn credentials_do_not_stay_in_urls() {
-        for (url, shown) in [
-            ("https://user:token@git.example/org/repo.git", "https://git.example/org/repo.git"),
-            ("https://git.example/org/repo?token=x", "https://git.example/org/repo"),
-            ("git@git.example:org/repo.git", "git@git.example:org/repo.git"),
-        ] {
-            assert_eq!(RedactedUrl::new(url).to_string(), shown);
-        }
-    }
-
-    #[test]
-    fn a_folder_without_git_is_unknown_not_an_error() {
-        let folder = linkward_testkit::scratch();
-        assert_eq!(source(folder.path()).unwrap_err().code, Code::SourceUnknown);
-    }
-
-    #[test]
-    fn a_checkout_cannot_run_programs_through_its_configuration() {
-        let folder = linkward_testkit::scratch();
-        let path = folder.path();
-        let run = |args: &[&str]| {
-            let mut command = Command::new("git");
-            command.arg("-C").arg(path).args(args).stdout(Stdio::null()).stderr(Stdio::null());
-            command.status().unwrap()
-        };
-        if !run(&["init", "-q"]).success() {
-            linkward_testkit::skipped("git is not installed");
-            return;
-        }
-        std::fs::write(path.join("file"), "1").unwrap();
-        run(&["add", "file"]);
-        run(&["-c", "user.name=Test", "-c", "user.email=test@example.com", "commit", "-q", "-m", "one"]);
-        let marker = path.join("ran");
-        let hook = format!("touch {}", marker.display());
-        run(&["config", "core.fsmonitor", &hook]);
-        let seen = source(path).unwrap();
-        assert!(!marker.exists(), "the file system monitor of an untrusted checkout was run");
-        assert_eq!(seen.tree, Tree { changed: 0, untracked: 0 });
-        std::fs::write(path.join("file"), "2").unwrap();
-        std::fs::write(path.join("other"), "2").unwrap();
-        assert_eq!(source(path).unwrap().tree, Tree { changed: 1, untracked: 1 });
-    }
+fn is_id(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) && matches!(text.len(), 40 | 64)
 }

@@ -3,5 +3,8 @@
 mod git;
 mod tree;
 
-pub use git::{GitSource, RedactedUrl, SourceUnknown, Tree, source};
+pub use git::{
+    GitSource, RedactedUrl, Scope, SignersSetting, SourceUnknown, TagBytes, Tree, signers_setting, source,
+    tag_bytes,
+};
 pub use tree::{Artifact, Skipped, Walk, hash_file, walk};
