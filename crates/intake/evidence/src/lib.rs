@@ -12,6 +12,7 @@ pub mod sbom;
 pub mod slsa;
 pub mod spdx;
 pub mod statement;
+mod strict;
 pub mod trusted_root;
 
 use serde_json::Value;
@@ -65,12 +66,12 @@ pub fn parse(bytes: &[u8]) -> Result<Claim, Fault> {
     }
 }
 
-/// Reads JSON within the limits; serde_json bounds the depth at 128.
+/// Reads JSON within the limits, no name twice in an object; serde_json bounds the depth at 128.
 pub(crate) fn json(bytes: &[u8]) -> Result<Value, Fault> {
     if bytes.len() > MAX_DOCUMENT {
         return Err(Fault::new(Code::TooLarge, "$", format!("document is larger than {MAX_DOCUMENT} bytes")));
     }
-    serde_json::from_slice(bytes).map_err(|error| {
+    serde_json::from_slice::<strict::Strict>(bytes).map(|document| document.0).map_err(|error| {
         let place = format!("line {}, column {}", error.line(), error.column());
         Fault::new(Code::MalformedJson, place, error.to_string())
     })

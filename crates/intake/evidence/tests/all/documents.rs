@@ -1,0 +1,133 @@
+//! Every document under `testdata`: `good` with what is read of it, `bad` with code, place and reason.
+//! `LINKWARD_BLESS=1` writes the expectations anew; the diff is then for a person to read.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use linkward_evidence::bundle::{Bundle, Content, Material};
+use linkward_evidence::slsa::Provenance;
+use linkward_evidence::statement::Statement;
+use linkward_evidence::{Claim, FORMATS, Fault, parse};
+
+pub(crate) fn folder(kind: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(kind)
+}
+
+pub(crate) fn cases(kind: &str) -> Vec<(String, Vec<u8>)> {
+    let mut found: Vec<(String, Vec<u8>)> = std::fs::read_dir(folder(kind))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "json"))
+        .map(|path| (path.file_stem().unwrap().to_string_lossy().into_owned(), std::fs::read(&path).unwrap()))
+        .collect();
+    found.sort();
+    found
+}
+
+/// As `parse`, and into what a statement says of a build.
+fn read(bytes: &[u8]) -> Result<(Claim, Option<Provenance>), Fault> {
+    let claim = parse(bytes)?;
+    let provenance = match &claim {
+        Claim::Statement(statement) => Provenance::from_statement(statement)?,
+        _ => None,
+    };
+    Ok((claim, provenance))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).chars().take(40).collect()
+}
+
+fn described(claim: &Claim, provenance: Option<&Provenance>) -> String {
+    match claim {
+        Claim::Bundle(bundle) => bundle_lines(bundle),
+        Claim::Envelope(envelope) => {
+            let signatures: Vec<String> = envelope
+                .signatures
+                .iter()
+                .map(|signature| format!("{} by {:?}", text(&signature.sig), signature.key_id))
+                .collect();
+            format!("{} {}\n{}\n", envelope.payload_type, text(&envelope.payload), signatures.join("\n"))
+        }
+        Claim::Statement(statement) => statement_lines(statement, provenance),
+        Claim::Sbom(sbom) => format!("{sbom:#?}\nshortcomings {:#?}\n", sbom.shortcomings()),
+    }
+}
+
+fn statement_lines(statement: &Statement, provenance: Option<&Provenance>) -> String {
+    let mut out =
+        format!("{:?} {}\n{:#?}\n", statement.version, statement.predicate_type, statement.subjects);
+    if let Some(provenance) = provenance {
+        let revisions: Vec<&str> = provenance.revisions().collect();
+        writeln!(out, "{provenance:#?}\nexit {:?}, revisions {revisions:?}", provenance.exit_code()).unwrap();
+    }
+    out
+}
+
+fn bundle_lines(bundle: &Bundle) -> String {
+    let mut out = format!("{:?}\n", bundle.version);
+    match &bundle.material {
+        Material::Certificates(chain) => {
+            chain.iter().for_each(|der| writeln!(out, "certificate {}", text(der)).unwrap())
+        }
+        Material::PublicKey { hint } => writeln!(out, "key {hint}").unwrap(),
+    }
+    for entry in &bundle.entries {
+        let proof = entry.proof.as_ref().map(|proof| (proof.index, proof.size, proof.hashes.len()));
+        writeln!(
+            out,
+            "entry {} of {}: {} {} at {}, promise {:?}, proof {proof:?}",
+            entry.index,
+            text(&entry.log_id),
+            entry.kind,
+            entry.version,
+            entry.integrated,
+            entry.promise.as_deref().map(text)
+        )
+        .unwrap();
+    }
+    for stamp in &bundle.timestamps {
+        writeln!(out, "timestamp {}", text(stamp)).unwrap();
+    }
+    match &bundle.content {
+        Content::Message { digest, signature } => writeln!(out, "message {digest:?} {}", text(signature)),
+        Content::Envelope(envelope) => writeln!(out, "envelope {}", text(&envelope.payload)),
+    }
+    .unwrap();
+    out
+}
+
+fn compare(path: &Path, found: &str) {
+    if std::env::var_os("LINKWARD_BLESS").is_some() {
+        std::fs::write(path, found).unwrap();
+    }
+    let expected = std::fs::read_to_string(path).unwrap_or_default();
+    for (line, (found, expected)) in found.lines().zip(expected.lines()).enumerate() {
+        assert_eq!(found, expected, "{}, line {}", path.display(), line + 1);
+    }
+    assert_eq!(found.lines().count(), expected.lines().count(), "{}", path.display());
+}
+
+#[test]
+fn good_documents_are_read_as_expected() {
+    let mut names = Vec::new();
+    for (name, bytes) in cases("good") {
+        let (claim, provenance) = read(&bytes).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+        compare(&folder("good").join(format!("{name}.txt")), &described(&claim, provenance.as_ref()));
+        names.push(name);
+    }
+    for start in ["bundle-", "dsse", "statement-", "cyclonedx-", "spdx-"] {
+        assert!(names.iter().any(|name| name.starts_with(start)), "no good case of {start}");
+    }
+    assert_eq!(FORMATS.len(), 5, "a new format needs cases of its own here");
+}
+
+#[test]
+fn bad_documents_are_refused_with_code_and_place() {
+    let mut table = String::new();
+    for (name, bytes) in cases("bad") {
+        let Err(fault) = read(&bytes) else { panic!("{name} is not refused") };
+        writeln!(table, "{name}: {} {fault}", fault.code.as_str()).unwrap();
+    }
+    compare(&folder("bad").join("expected.txt"), &table);
+}

@@ -1,0 +1,5 @@
+//! Formats: golden and malformed documents, published ones, and any bytes at all.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod any;
+mod documents;
