@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use linkward_deploy::OnUnknown;
 use linkward_model::{Environment, Tenant};
@@ -20,6 +21,8 @@ pub(crate) struct Config {
     pub(crate) hosts: Vec<String>,
     pub(crate) on_unknown: OnUnknown,
     pub(crate) builtin_root_max_age_days: i64,
+    /// Who may sign commits: a file that the operator names, never one that a checkout names.
+    pub(crate) allowed_signers: Option<PathBuf>,
 }
 
 /// Where to listen. A default may move to a free port, an explicit address may not.
@@ -62,6 +65,7 @@ pub(crate) const DEFAULT: &str = r#"# Linkward's settings. Every line shows its 
 
 [trust]
 # builtin_root_max_age_days = 365  # older than this, the built-in Sigstore trust root proves nothing
+# allowed_signers = ""             # file of ssh-keygen(1) ALLOWED SIGNERS: whose signed commits are proven
 "#;
 
 /// The tables and keys there are, for the "did you mean" of an unknown one.
@@ -69,7 +73,7 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("home", &["tenant", "environment"]),
     ("console", &["listen", "hosts"]),
     ("admission", &["listen", "names", "on_unknown"]),
-    ("trust", &["builtin_root_max_age_days"]),
+    ("trust", &["builtin_root_max_age_days", "allowed_signers"]),
 ];
 
 impl Default for Config {
@@ -84,6 +88,7 @@ impl Default for Config {
             hosts: Vec::new(),
             on_unknown: OnUnknown::Deny,
             builtin_root_max_age_days: 365,
+            allowed_signers: None,
         }
     }
 }
@@ -205,6 +210,9 @@ fn set(config: &mut Config, section: &str, key: &str, given: &Given<'_>) -> Resu
             }
         }
         ("trust", "builtin_root_max_age_days") => config.builtin_root_max_age_days = days(given)?,
+        ("trust", "allowed_signers") => {
+            config.allowed_signers = Some(text(given)?).filter(|path| !path.is_empty()).map(PathBuf::from);
+        }
         _ => return Err("is not a setting".to_owned()),
     }
     Ok(())

@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use linkward_collect::{Walk, hash_file, source, walk};
+use base64::Engine as _;
+use linkward_collect::{Scope, Walk, hash_file, signers_setting, source, walk};
 use linkward_issue::step::{self, Plan};
-use linkward_model::{Code, Digest, Environment, Instant};
+use linkward_model::{Digest, Environment, Instant};
 use serde_json::Value;
 
 use crate::cli;
 use crate::home::Home;
-use crate::wire::{Document, Found, Ingest, Reason, Source, SourceSignature};
+use crate::wire::{Document, Found, Ingest, Reason, Source};
 
 /// What the lockfiles of a project say.
 pub(crate) struct Seen {
@@ -31,7 +32,6 @@ pub(crate) struct Ran {
 
 pub(crate) fn look(
     path: &Path,
-    home: &Path,
     named: &[PathBuf],
     environment: Option<Environment>,
     say: &dyn Fn(&str),
@@ -53,7 +53,6 @@ pub(crate) fn look(
         digest: artifact.digest,
         size: artifact.size,
     });
-    let _ = home;
     Ok(Ingest {
         project: project_name(path),
         environment,
@@ -111,32 +110,26 @@ fn inventory_of(project: &str, walked: &Walk) -> Seen {
 
 fn source_of(path: &Path) -> Source {
     match source(path) {
-        Ok(seen) => {
-            let signed = seen.commit.windows(8).any(|window| window == b"\ngpgsig ");
-            let signature = if signed {
-                let why = "the commit carries a signature that this version does not check".to_owned();
-                SourceSignature::Unproven { code: Code::CommitUnproven, why }
-            } else {
-                let why = "the commit carries no signature".to_owned();
-                SourceSignature::Unproven { code: Code::CommitUnsigned, why }
-            };
-            Source {
-                revision: Some(seen.revision),
-                branch: seen.branch,
-                remote: seen.remote.map(|url| url.to_string()),
-                tree: Some(seen.tree.to_string()),
-                clean: seen.tree.is_clean(),
-                signature,
-                reason: None,
-            }
-        }
+        Ok(seen) => Source {
+            revision: Some(seen.revision),
+            branch: seen.branch,
+            remote: seen.remote.map(|url| url.to_string()),
+            tree: Some(seen.tree.to_string()),
+            clean: seen.tree.is_clean(),
+            commit: Some(base64::engine::general_purpose::STANDARD.encode(&seen.commit)),
+            signers_hint: signers_setting(path)
+                .filter(|setting| setting.scope == Scope::Operator)
+                .map(|setting| setting.path.display().to_string()),
+            reason: None,
+        },
         Err(unknown) => Source {
             revision: None,
             branch: None,
             remote: None,
             tree: None,
             clean: false,
-            signature: SourceSignature::Unproven { code: unknown.code, why: unknown.why.clone() },
+            commit: None,
+            signers_hint: None,
             reason: Some(Reason {
                 code: unknown.code,
                 detail: unknown.why,

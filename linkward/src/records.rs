@@ -4,6 +4,7 @@ use linkward_ledger::{Body, Kind, Recordable, Term, TermKind};
 use linkward_model::{Digest, Environment, Instant};
 use serde_json::{Value, json};
 
+use crate::engine::CommitSignature;
 use crate::wire::{Found, Source};
 
 /// Any record of the wiring. Every one is plain data: what it claims is only that we saw it.
@@ -63,13 +64,22 @@ impl Note {
     }
 
     /// A source revision as the checkout shows it.
-    pub(crate) fn source(project: &str, source: &Source, environment: &Environment) -> Self {
+    pub(crate) fn source(
+        project: &str,
+        source: &Source,
+        signature: &CommitSignature,
+        environment: &Environment,
+    ) -> Self {
         let mut terms = vec![Term::new(TermKind::Name, project)];
         terms.extend(
             source.revision.iter().map(|revision| Term::new(TermKind::Revision, format!("git:{revision}"))),
         );
-        let says = json!({ "what": "source", "project": project, "source": source, "grade": "observed" });
-        Self::new(Kind::Observation, environment, terms, Vec::new(), says)
+        let source = Source { commit: None, signers_hint: None, ..source.clone() };
+        let says = json!({
+            "what": "source", "project": project, "source": source, "grade": "observed",
+            "signature": signature.says(),
+        });
+        Self::new(Kind::Observation, environment, terms, signature.documents(), says)
     }
 
     /// An SBOM that we made from lockfiles.

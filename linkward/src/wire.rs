@@ -95,15 +95,13 @@ pub(crate) struct Source {
     /// `clean`, or what differs.
     pub(crate) tree: Option<String>,
     pub(crate) clean: bool,
-    pub(crate) signature: SourceSignature,
+    /// The commit object in base64; whose it is, the engine proves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) commit: Option<String>,
+    /// The allowed signers that the user's own git settings name: a hint for the operator, never taken as such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) signers_hint: Option<String>,
     pub(crate) reason: Option<Reason>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case", tag = "state")]
-pub(crate) enum SourceSignature {
-    Proven { signer: String },
-    Unproven { code: Code, why: String },
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

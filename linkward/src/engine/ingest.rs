@@ -7,7 +7,7 @@ use linkward_model::{Code, Digest, Environment, Instant};
 use linkward_prove::{Attestation, Proven};
 
 use crate::records::Note;
-use crate::wire::{Chain, Found, Ingest, Line, Outcome, Reason, SourceSignature, VERSION};
+use crate::wire::{Chain, Found, Ingest, Line, Outcome, Reason, VERSION};
 
 use super::Engine;
 use super::verdicts::{next, outcome, reasons};
@@ -40,22 +40,17 @@ impl Engine {
 
     fn source(&self, ingest: &Ingest, environment: &Environment, now: Instant) -> Result<Line> {
         let source = &ingest.source;
-        let note = Note::source(&ingest.project, source, environment);
+        let signature = self.commit_signature(source, now);
+        let note = Note::source(&ingest.project, source, &signature, environment);
         let term = source.revision.as_ref().map_or_else(
             || Term::new(TermKind::Name, &ingest.project),
             |r| Term::new(TermKind::Revision, format!("git:{r}")),
         );
-        let record = self.note_once(Kind::Observation, Some(term), note, Vec::new(), now)?;
+        let record = self.note_once(Kind::Observation, Some(term), note, signature.bytes(), now)?;
         let mut reasons: Vec<Reason> = source.reason.iter().cloned().collect();
-        let signature = match &source.signature {
-            SourceSignature::Proven { signer } => format!("proven: {signer}"),
-            SourceSignature::Unproven { code, why } => {
-                if source.revision.is_some() {
-                    reasons.push(Reason { code: *code, detail: why.clone(), next: code.fix().to_owned() });
-                }
-                "not proven".to_owned()
-            }
-        };
+        if source.revision.is_some() {
+            reasons.extend(signature.reason(source));
+        }
         if source.revision.is_some() && !source.clean {
             let detail = source.tree.clone().unwrap_or_default();
             let code = Code::TreeDirty;
@@ -74,7 +69,7 @@ impl Engine {
             digest: revision.map(|revision| format!("git:{}", revision.get(..12).unwrap_or(revision))),
             sbom: "-".to_owned(),
             provenance: source.tree.clone().unwrap_or_else(|| "-".to_owned()),
-            signature,
+            signature: signature.cell(),
             log: format!("#{record}"),
             verdict: Outcome::Noted,
             record: Some(record),

@@ -3,6 +3,7 @@
 //! Synchronous and shared behind an `Arc`; the daemon's socket, the console and the commands all call it.
 
 mod admission;
+mod commits;
 mod evidence;
 mod explain;
 mod ingest;
@@ -28,6 +29,7 @@ use crate::home::{Home, Trust, memory, production_roots};
 use crate::records::Note;
 use crate::wire::{Failure, LogState, Reply, Request};
 
+pub(crate) use self::commits::CommitSignature;
 use self::signer::SharedSigner;
 
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 
 mod admission;
 mod chain;
+mod commits;
 mod compile_fail;
 mod daemon;
 mod golden;

@@ -128,7 +128,7 @@ codes! {
     NotDigest = "not-digest", Missing, "The image is named by a tag alone; a tag can be moved.", "Name the image by digest.";
     DigestMalformed = "digest-malformed", Input, "The image's digest is not a digest.", "Name the image as repository@sha256:HEX.";
     CommitUnsigned = "commit-unsigned", Missing, "The commit carries no signature.", "Sign commits: git config commit.gpgsign true.";
-    CommitUnproven = "commit-unproven", Missing, "The commit's signature could not be checked.", "Name the allowed signers: git config gpg.ssh.allowedSignersFile.";
+    CommitUnproven = "commit-unproven", Missing, "The commit's signature could not be checked.", "List the signers in a file and name it in linkward.toml: [trust] allowed_signers.";
     TreeDirty = "tree-dirty", Missing, "The working tree differs from the commit.", "Commit or stash the changes.";
     SourceUnknown = "source-unknown", Missing, "The source revision could not be read.", "Run inside a git checkout, with git installed.";
 
