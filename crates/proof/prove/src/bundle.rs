@@ -712,8 +712,14 @@ fn signed(
                 return Err((Code::DigestMismatch, what));
             }
             // Only digests that the signature is over are proven: what else the caller listed was not signed.
+            // Older clients sign SHA-256 with any key; the bundle then says so.
+            let fits = |bytes: &[u8]| {
+                let stated = digest.map(|digest| digest.algorithm());
+                key.signed(bytes, signature)
+                    || stated.is_some_and(|hash| key.signed_with(hash, bytes, signature))
+            };
             let mut digests = match bytes {
-                Some(bytes) if key.signed(bytes, signature) => digests,
+                Some(bytes) if fits(bytes) => digests,
                 Some(_) => return Err(wrong()),
                 None => {
                     let tried: Vec<(Digest, Option<bool>)> = digests

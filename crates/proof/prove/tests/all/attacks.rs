@@ -157,6 +157,55 @@ fn a_path_is_not_longer_than_its_authority_allows() {
 }
 
 #[test]
+fn promises_at_the_wrong_time() {
+    let own = Instance::new();
+    let at = |leaf: &Leaf, time| {
+        let document = own.message(&By::Leaf(leaf), Log::V1(time));
+        code(verify(&document, &own.roots(), Artifact::Bytes(ARTIFACT)))
+    };
+    let days = |days: i64| Instant::from_seconds(SIGNED.seconds() + days * 86_400);
+    assert_eq!(at(&own.leaf(), SIGNED), None);
+    assert_eq!(at(&own.leaf(), days(5)), Some(Code::CertificateExpired));
+    assert_eq!(at(&own.leaf(), days(-5)), Some(Code::CertificateExpired));
+    assert_eq!(at(&own.leaf(), days(3_650)), Some(Code::LogTimeInFuture));
+    let mut later = signing();
+    later.not_before = rcgen::date_time_ymd(2030, 1, 1);
+    later.not_after = rcgen::date_time_ymd(2030, 1, 2);
+    assert_eq!(at(&own.leaf_of(&later), SIGNED), Some(Code::CertificateExpired));
+}
+
+/// The same key signs the same artifact twice, and the log lists the other signature.
+#[test]
+fn entries_of_another_signature() {
+    let own = Instance::new();
+    let leaf = own.leaf();
+    for log in [Log::V1(SIGNED), Log::V2] {
+        for make in [Instance::message, Instance::statement] {
+            let one = make(&own, &By::Leaf(&leaf), log);
+            let mut two = make(&own, &By::Leaf(&leaf), log);
+            two["verificationMaterial"] = one["verificationMaterial"].clone();
+            own.stamp(&mut two, SIGNED);
+            let found = code(verify(&two, &own.roots(), Artifact::Bytes(ARTIFACT)));
+            assert_eq!(found, Some(Code::LogEntryMismatch));
+        }
+    }
+}
+
+#[test]
+fn a_timestamp_over_another_signature() {
+    let own = Instance::new();
+    let leaf = own.leaf();
+    let mut one = own.message(&By::Leaf(&leaf), Log::V2);
+    let mut two = own.message(&By::Leaf(&leaf), Log::V2);
+    own.stamp(&mut one, SIGNED);
+    own.stamp(&mut two, SIGNED);
+    assert_eq!(code(verify(&two, &own.roots(), Artifact::Bytes(ARTIFACT))), None);
+    let stamps = "timestampVerificationData";
+    two["verificationMaterial"][stamps] = one["verificationMaterial"][stamps].clone();
+    assert_eq!(code(verify(&two, &own.roots(), Artifact::Bytes(ARTIFACT))), Some(Code::TimestampMismatch));
+}
+
+#[test]
 fn timestamps_by_others_than_the_authority_that_is_named() {
     let own = Instance::new();
     let leaf = own.leaf();

@@ -6,11 +6,11 @@ use std::path::Path;
 use linkward_model::{Code, Digest, Instant};
 use linkward_prove::{Artifact, Pattern, PublicKey, Signer, TrustRoots, bundle};
 
-const IDENTITY: &str = "https://github.com/sigstore-conformance/extremely-dangerous-public-oidc-beacon/.github/workflows/extremely-dangerous-oidc-beacon.yml@refs/heads/main";
-const ISSUER: &str = "https://token.actions.githubusercontent.com";
+pub(crate) const IDENTITY: &str = "https://github.com/sigstore-conformance/extremely-dangerous-public-oidc-beacon/.github/workflows/extremely-dangerous-oidc-beacon.yml@refs/heads/main";
+pub(crate) const ISSUER: &str = "https://token.actions.githubusercontent.com";
 
 /// Each refused case and its reason, the same by path and by digest.
-const REFUSED: &[(&str, Code)] = &[
+pub(crate) const REFUSED: &[(&str, Code)] = &[
     ("bundle-empty-certificate-chain_fail", Code::BundleNoMaterial),
     ("bundle-from-wrong-instance_fail", Code::LogUnknown),
     ("bundle-invalid-base64-signature_fail", Code::MalformedBase64),

@@ -6,4 +6,5 @@ mod bundles;
 mod commits;
 mod conformance;
 mod instance;
+mod repairs;
 mod tamper;
