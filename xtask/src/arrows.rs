@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("collect", &["model"]),
     ("evidence", &["model"]),
     ("inventory", &["model", "evidence"]),
+    ("advisory", &["model", "evidence"]),
     ("prove", &["model", "ledger", "evidence"]),
     ("record", &["model", "ledger"]),
     ("issue", &["model", "ledger", "evidence", "prove"]),
@@ -24,7 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that do I/O, SQL or async, and may not stand below these.
-const PURE: &[&str] = &["model", "ledger", "evidence", "inventory", "prove", "decide"];
+const PURE: &[&str] = &["model", "ledger", "evidence", "inventory", "advisory", "prove", "decide"];
 const IMPURE: &[&str] = &["tokio", "hyper", "axum", "rusqlite", "rustls", "reqwest", "socket2", "mio"];
 
 pub(crate) fn check() -> Result<()> {
