@@ -71,9 +71,12 @@ fn ci() -> Result<()> {
 /// Runs the examples that measure, and cosign beside them where it is installed.
 fn bench() -> Result<()> {
     cargo(&["build", "--release"])?;
-    for (package, example) in
-        [("linkward-record", "append"), ("linkward-prove", "verify"), ("linkward-deploy", "review")]
-    {
+    for (package, example) in [
+        ("linkward-record", "append"),
+        ("linkward-prove", "verify"),
+        ("linkward-deploy", "review"),
+        ("linkward-advisory", "match"),
+    ] {
         if root()?.join("target").exists() && has_example(package, example)? {
             cargo(&["run", "--release", "--quiet", "--package", package, "--example", example])?;
         }
@@ -90,7 +93,7 @@ fn bench() -> Result<()> {
 
 fn has_example(package: &str, example: &str) -> Result<bool> {
     let name = package.trim_start_matches("linkward-");
-    let found = ["proof", "gate", "react"]
+    let found = ["intake", "proof", "gate", "react"]
         .iter()
         .map(|stage| Ok(root()?.join(format!("crates/{stage}/{name}/examples/{example}.rs"))));
     Ok(found.collect::<Result<Vec<_>>>()?.iter().any(|path| path.is_file()))

@@ -142,6 +142,25 @@ codes! {
     EvidenceRefused = "evidence-refused", Policy, "Evidence of this artifact failed its proof.", "See `linkward explain` for the check that failed.";
     ExceptionApplied = "exception-applied", Policy, "An exception in policy.yaml decides here.", "It ends by itself; see its owner and reason.";
 
+    // Scan: what is known to be bad, and what could not be said.
+    Vulnerable = "vulnerable", Policy, "An advisory says that this version is vulnerable.", "Update to the version that the report names, or ignore the finding with an owner, a reason and an end date.";
+    MaliciousPackage = "malicious-package", Policy, "The package is known to be malicious.", "Remove it, and treat every machine that installed it as compromised.";
+    AdvisoryNotice = "advisory-notice", Policy, "An advisory says that the package is unmaintained, unsound or otherwise worth a look.", "Plan a replacement; the report names the advisory.";
+    AdvisoryMissing = "advisory-missing", Missing, "There is no advisory database to compare with.", "Make one: linkward advisory build SOURCE... -o FILE, or configure a mirror and run linkward advisory update.";
+    AdvisoryNoData = "advisory-no-data", Missing, "The advisory database does not cover this ecosystem.", "Add a source that does: linkward advisory status lists what is covered.";
+    AdvisoryStale = "advisory-stale", Missing, "The advisory data is older than allowed: newer advisories are not in it.", "Run linkward advisory update, or build from newer sources.";
+    AdvisoryUnordered = "advisory-unordered", Missing, "An advisory names this package, but its ranges cannot be evaluated for this version.", "Read the advisory: linkward advisory show ID.";
+    AdvisoryMalformed = "advisory-malformed", Input, "An advisory record could not be read.", "The message names the record; report it to its source.";
+    AdvisoryDamaged = "advisory-damaged", Record, "The advisory database is truncated or altered.", "Build or fetch it again; find out who changed it.";
+    AdvisoryFormat = "advisory-format", Missing, "The file is no advisory database of a version that Linkward reads.", "Build it again with this version.";
+    VersionUnreadable = "version-unreadable", Missing, "The version is not one that its ecosystem orders.", "Pin a released version.";
+    VersionMissing = "version-missing", Missing, "The component has no version.", "Use a lockfile, or an SBOM with versions.";
+    PackageUnidentified = "package-unidentified", Missing, "The component has no purl, so that no advisory can be found for it.", "Use an SBOM with purls.";
+    DistributionUnknown = "distribution-unknown", Missing, "The package does not say of which release of its distribution it is.", "Scan the whole root file system, or an SBOM whose purls carry `distro`.";
+    NothingFound = "nothing-found", Missing, "Nothing in the target is of a kind that is read.", "See docs/formats.md for what is read.";
+    IgnoreMalformed = "ignore-malformed", Operator, "The file of ignore rules has faults.", "Mend what is listed; each rule needs id, owner, reason and until.";
+    IgnoreExpired = "ignore-expired", Operator, "An ignore rule is past its end date and no longer applies.", "Decide again: fix the finding, or set a new end date.";
+
     // The operator's settings.
     PolicyMalformed = "policy-malformed", Operator, "policy.yaml has faults.", "Mend what is listed by line and column.";
     ConfigMalformed = "config-malformed", Operator, "linkward.toml has faults.", "Mend what is listed by line and column.";

@@ -14,6 +14,7 @@ pub mod spdx;
 pub mod statement;
 mod strict;
 pub mod trusted_root;
+pub mod yaml;
 
 use serde_json::Value;
 

@@ -5,7 +5,6 @@ mod go;
 mod npm;
 mod pnpm;
 mod python;
-mod yaml;
 mod yarn;
 
 use std::collections::{BTreeMap, BTreeSet};

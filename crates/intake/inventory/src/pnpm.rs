@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use linkward_evidence::Fault;
 use linkward_evidence::sbom::Scope;
+use linkward_evidence::{Fault, yaml};
 use linkward_model::{Code, Purl};
 use serde_json::{Map, Value};
 
-use crate::yaml::yaml;
 use crate::{Format, Lock, Package, integrity, purl};
 
 pub(crate) const FORMAT: Format =
@@ -25,7 +24,7 @@ enum Keys {
 }
 
 fn read(text: &str) -> Result<Lock, Fault> {
-    let document = yaml(text)?;
+    let document = yaml::read(text, Code::LockfileMalformed)?;
     let version = document.get("lockfileVersion").and_then(Value::as_str);
     let major = version.and_then(|version| version.split('.').next());
     let keys = match major {

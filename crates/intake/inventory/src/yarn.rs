@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use linkward_evidence::Fault;
+use linkward_evidence::{Fault, yaml};
 use linkward_model::{Code, Digest, Purl};
 use serde_json::Value;
 
-use crate::yaml::yaml;
 use crate::{Format, Lock, Package, integrity, purl};
 
 pub(crate) const FORMAT: Format = Format { kind: "yarn.lock", named: |name| name == "yarn.lock", read };
@@ -97,7 +96,7 @@ fn finish(entries: Vec<Entry>) -> Result<Lock, Fault> {
 }
 
 fn berry(text: &str) -> Result<Lock, Fault> {
-    let document = yaml(text)?;
+    let document = yaml::read(text, Code::LockfileMalformed)?;
     let Value::Object(listed) = &document else { return Err(malformed("$", "must be a mapping")) };
     let version = document.pointer("/__metadata/version").and_then(Value::as_str);
     if !version

@@ -61,7 +61,9 @@ const SCHEMES: &[(Scheme, &str, Order)] = &[
 ];
 
 /// A version in the form that is compared: a key, or the text where the scheme has none.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+///
+/// Its own order is only that of schemes with keys; [`Scheme::compare`] knows them all.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(Box<[u8]>);
 
 impl Version {

@@ -1,39 +1,43 @@
-//! YAML as lockfiles use it: mappings, lists and scalars, every scalar kept as the text that it is.
+//! YAML as lockfiles, advisories and workflows use it: mappings, lists and scalars, every scalar kept as the text that it is.
 
-use linkward_evidence::Fault;
 use linkward_model::Code;
 use saphyr::{ScalarStyle, ScanError, Yaml, YamlLoader};
 use saphyr_parser::{BufferedInput, Parser};
 use serde_json::{Map, Value};
 
-/// Lockfiles nest by a handful of levels.
+use crate::Fault;
+
+/// Such files nest by a handful of levels.
 const MAX_DEPTH: usize = 32;
 
 /// Reads one document. `1.10` stays `1.10`: a version is no number.
-pub(crate) fn yaml(text: &str) -> Result<Value, Fault> {
+///
+/// # Errors
+/// Not one document, deeper than any such file, or with aliases; the fault carries `code`.
+pub fn read(text: &str, code: Code) -> Result<Value, Fault> {
     if deep(text) {
-        return Err(Fault::new(Code::LockfileMalformed, "$", format!("is nested deeper than {MAX_DEPTH}")));
+        return Err(Fault::new(code, "$", format!("is nested deeper than {MAX_DEPTH}")));
     }
     let mut loader: YamlLoader<'_, Yaml<'_>> = YamlLoader::default();
     loader.early_parse(false);
-    // No tool writes aliases into a lockfile, and a few nested ones would grow without bound.
+    // No tool writes aliases into such a file, and a few nested ones would grow without bound.
     loader.alias_limit(0);
     let mut parser = Parser::new(BufferedInput::new(text.chars()));
-    parser.load(&mut loader, true).map_err(|error| fault(&error))?;
+    parser.load(&mut loader, true).map_err(|error| fault(&error, code))?;
     if let Some(error) = loader.error() {
-        return Err(fault(error));
+        return Err(fault(error, code));
     }
     let mut documents = loader.into_documents();
     match (documents.pop(), documents.is_empty()) {
-        (Some(document), true) => convert(&document, 0),
-        _ => Err(Fault::new(Code::LockfileMalformed, "$", "is not one YAML document")),
+        (Some(document), true) => convert(&document, 0, code),
+        _ => Err(Fault::new(code, "$", "is not one YAML document")),
     }
 }
 
-fn fault(error: &ScanError) -> Fault {
+fn fault(error: &ScanError, code: Code) -> Fault {
     let at = error.marker();
     let place = format!("line {}, column {}", at.line(), at.col().saturating_add(1));
-    Fault::new(Code::LockfileMalformed, place, error.info())
+    Fault::new(code, place, error.info())
 }
 
 /// Whether brackets or indentation go deeper than any lockfile: looked at before the parser keeps a level for each.
@@ -65,8 +69,8 @@ fn deep(text: &str) -> bool {
     false
 }
 
-fn convert(node: &Yaml<'_>, depth: usize) -> Result<Value, Fault> {
-    let wrong = |what: &str| Fault::new(Code::LockfileMalformed, "$", what.to_owned());
+fn convert(node: &Yaml<'_>, depth: usize, code: Code) -> Result<Value, Fault> {
+    let wrong = |what: &str| Fault::new(code, "$", what.to_owned());
     if depth > MAX_DEPTH {
         return Err(wrong("is nested too deep"));
     }
@@ -78,7 +82,7 @@ fn convert(node: &Yaml<'_>, depth: usize) -> Result<Value, Fault> {
         }
         Yaml::Representation(text, ..) => Value::String(text.clone().into_owned()),
         Yaml::Sequence(items) => {
-            Value::Array(items.iter().map(|item| convert(item, depth + 1)).collect::<Result<_, _>>()?)
+            Value::Array(items.iter().map(|item| convert(item, depth + 1, code)).collect::<Result<_, _>>()?)
         }
         Yaml::Mapping(members) => {
             let mut map = Map::new();
@@ -86,11 +90,11 @@ fn convert(node: &Yaml<'_>, depth: usize) -> Result<Value, Fault> {
                 let Yaml::Representation(name, ..) = key else {
                     return Err(wrong("has a key that is no text"));
                 };
-                map.insert(name.clone().into_owned(), convert(value, depth + 1)?);
+                map.insert(name.clone().into_owned(), convert(value, depth + 1, code)?);
             }
             Value::Object(map)
         }
-        Yaml::Tagged(_, inner) => convert(inner, depth + 1)?,
+        Yaml::Tagged(_, inner) => convert(inner, depth + 1, code)?,
         _ => return Err(wrong("holds something that is neither mapping, list nor text")),
     })
 }
@@ -101,9 +105,9 @@ mod tests {
 
     #[test]
     fn scalars_stay_text() {
-        let read = yaml("a: 1.10\nb: 'yes'\nc: {d: [1e5, ~]}\ne:\n").unwrap();
+        let found = read("a: 1.10\nb: 'yes'\nc: {d: [1e5, ~]}\ne:\n", Code::LockfileMalformed).unwrap();
         assert_eq!(
-            read,
+            found,
             serde_json::json!({ "a": "1.10", "b": "yes", "c": { "d": ["1e5", null] }, "e": null })
         );
     }
@@ -115,7 +119,7 @@ mod tests {
         let steps: String = (0..2000).map(|level| format!("{}a:\n", " ".repeat(level))).collect();
         for bad in ["a: &x 1\nb: *x", "a: 1\na: 2", "a: [", "--- 1\n--- 2", "", &nested, &dashes, &steps] {
             let head: String = bad.chars().take(20).collect();
-            assert!(yaml(bad).is_err(), "{head}");
+            assert!(read(bad, Code::LockfileMalformed).is_err(), "{head}");
         }
     }
 }
