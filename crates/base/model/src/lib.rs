@@ -18,4 +18,4 @@ pub use identity::Identity;
 pub use instant::{Instant, InstantError};
 pub use name::{Environment, NameError, Tenant};
 pub use outcome::Exit;
-pub use purl::{Purl, PurlError};
+pub use purl::{Parts, Purl, PurlError};

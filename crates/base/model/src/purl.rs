@@ -1,4 +1,6 @@
-//! Package URLs, by the purl specification: build, parse, one canonical spelling.
+//! Package URLs, by the purl specification (ECMA-427): build, parse, one canonical spelling.
+
+mod types;
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -30,6 +32,10 @@ pub enum PurlError {
     NoName,
     #[error("purl qualifier `{0}` is not key=value")]
     Qualifier(String),
+    #[error("purl qualifier key `{0}` may hold letters, digits, `.`, `-` and `_`, and starts with a letter")]
+    QualifierKey(String),
+    #[error("a purl of type {kind} {rule}")]
+    Rule { kind: String, rule: &'static str },
     #[error("purl holds a broken percent escape in `{0}`")]
     Escape(String),
 }
@@ -45,6 +51,35 @@ impl Purl {
             None => (None, name),
         };
         Self::build(kind, namespace, name, version, BTreeMap::new(), None)
+    }
+
+    /// A purl from its parts, each as it is meant, without escapes.
+    ///
+    /// # Errors
+    /// A part is missing or misspelled, or the type has a rule against it.
+    pub fn from_parts(parts: &Parts<'_>) -> Result<Self, PurlError> {
+        let mut qualifiers = BTreeMap::new();
+        for (key, value) in parts.qualifiers {
+            if !value.is_empty() {
+                qualifiers.insert(qualifier_key(key)?, (*value).to_owned());
+            }
+        }
+        Self::build(parts.kind, parts.namespace, parts.name, parts.version, qualifiers, parts.subpath)
+    }
+
+    /// Parses as [`FromStr`] does, but refuses what a producer should not have written: a qualifier key that starts in
+    /// upper case. (The published cases refuse `Arch=` and accept `repositorY_url=`; the first letter tells them apart.)
+    ///
+    /// # Errors
+    /// Not a purl, or such a key.
+    pub fn parse_strict(text: &str) -> Result<Self, PurlError> {
+        let qualifiers = text.split('#').next().and_then(|rest| rest.split_once('?')).map_or("", |(_, q)| q);
+        for key in qualifiers.split('&').filter_map(|pair| pair.split('=').next()) {
+            if key.starts_with(|c: char| c.is_ascii_uppercase()) {
+                return Err(PurlError::QualifierKey(key.to_owned()));
+            }
+        }
+        text.parse()
     }
 
     #[must_use]
@@ -96,34 +131,21 @@ impl Purl {
         if !well_formed {
             return Err(PurlError::Type(kind));
         }
-        let lower_all = matches!(kind.as_str(), "bitbucket" | "github" | "deb" | "apk" | "composer");
-        let mut name = name.to_owned();
+        let mut name = name.trim_matches('/').to_owned();
         let mut namespace = namespace
             .map(|text| text.split('/').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/"))
             .filter(|text| !text.is_empty());
-        if lower_all {
-            name = name.to_lowercase();
-            namespace = namespace.map(|text| text.to_lowercase());
-        }
-        if kind == "pypi" {
-            name = name.to_lowercase().replace(['_', '.'], "-");
-        }
+        let mut version = version.filter(|text| !text.is_empty()).map(str::to_owned);
         if name.is_empty() {
             return Err(PurlError::NoName);
         }
+        types::apply(&kind, &mut namespace, &mut name, &mut version, &qualifiers)?;
         let subpath = subpath
             .map(|text| {
                 text.split('/').filter(|part| !matches!(*part, "" | "." | "..")).collect::<Vec<_>>().join("/")
             })
             .filter(|text| !text.is_empty());
-        Ok(Self {
-            kind,
-            namespace,
-            name,
-            version: version.filter(|text| !text.is_empty()).map(str::to_owned),
-            qualifiers,
-            subpath,
-        })
+        Ok(Self { kind, namespace, name, version, qualifiers, subpath })
     }
 }
 
@@ -133,13 +155,13 @@ impl fmt::Display for Purl {
         for part in self.namespace.iter().flat_map(|text| text.split('/')) {
             write!(f, "{}/", escape(part, ""))?;
         }
-        f.write_str(&escape(&self.name, ""))?;
+        f.write_str(&escape(&self.name, if types::name_is_path(&self.kind) { "/" } else { "" }))?;
         if let Some(version) = &self.version {
             write!(f, "@{}", escape(version, ""))?;
         }
         for (index, (key, value)) in self.qualifiers.iter().enumerate() {
             let lead = if index == 0 { '?' } else { '&' };
-            write!(f, "{lead}{key}={}", escape(value, "/"))?;
+            write!(f, "{lead}{key}={}", escape(value, ""))?;
         }
         if let Some(subpath) = &self.subpath {
             write!(f, "#{}", escape(subpath, "/"))?;
@@ -169,7 +191,7 @@ impl FromStr for Purl {
                 .ok_or_else(|| PurlError::Qualifier(pair.to_owned()))?;
             let value = unescape(value)?;
             if !value.is_empty() {
-                qualifiers.insert(key.to_ascii_lowercase(), value);
+                qualifiers.insert(qualifier_key(key)?, value);
             }
         }
         let (scheme, rest) = rest.split_once(':').ok_or(PurlError::Scheme)?;
@@ -179,18 +201,38 @@ impl FromStr for Purl {
         let (kind, rest) = rest.trim_start_matches('/').split_once('/').ok_or(PurlError::NoName)?;
         // An `@` may open an npm scope: only one behind the last slash starts the version.
         let (path, version) = match rest.rsplit_once('@') {
-            Some((path, version)) if !version.contains('/') && !path.is_empty() && !path.ends_with('/') => {
-                (path, Some(unescape(version)?))
-            }
+            Some((path, version)) if !version.contains('/') => (path, Some(unescape(version)?)),
             _ => (rest, None),
         };
-        let path = path.trim_matches('/');
-        let (namespace, name) = match path.rsplit_once('/') {
+        // A path that ends in a slash has no name: taking the namespace's last part for it would name another package.
+        let path = path.trim_start_matches('/');
+        let split = if types::name_is_path(kind) { path.split_once('/') } else { path.rsplit_once('/') };
+        let (namespace, name) = match split {
             Some((namespace, name)) => (Some(unescape(namespace)?), unescape(name)?),
             None => (None, unescape(path)?),
         };
         Self::build(kind, namespace.as_deref(), &name, version.as_deref(), qualifiers, subpath.as_deref())
     }
+}
+
+/// The parts of a purl.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Parts<'a> {
+    pub kind: &'a str,
+    pub namespace: Option<&'a str>,
+    pub name: &'a str,
+    pub version: Option<&'a str>,
+    pub qualifiers: &'a [(&'a str, &'a str)],
+    pub subpath: Option<&'a str>,
+}
+
+fn qualifier_key(key: &str) -> Result<String, PurlError> {
+    let key = key.to_ascii_lowercase();
+    let sound = key.starts_with(|c: char| c.is_ascii_lowercase())
+        && key
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'_'));
+    if sound { Ok(key) } else { Err(PurlError::QualifierKey(key)) }
 }
 
 fn escape(text: &str, keep: &str) -> String {

@@ -56,7 +56,7 @@ fn lockfiles_become_one_deterministic_sbom() {
             "pkg:cargo/app@0.1.0",
             "pkg:cargo/serde@1.0.0",
             "pkg:cargo/twice@1.0.0",
-            "pkg:cargo/twice@2.0.0?vcs_url=git%2Bhttps://git.example/twice%23abc",
+            "pkg:cargo/twice@2.0.0?vcs_url=git%2Bhttps:%2F%2Fgit.example%2Ftwice%23abc",
             "pkg:npm/%40s/b@2.0.0",
             "pkg:npm/%40s/b@3.0.0",
             "pkg:npm/a@1.0.0",
