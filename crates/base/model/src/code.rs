@@ -61,6 +61,7 @@ codes! {
     // Input: the bytes are not what they say they are.
     MalformedJson = "malformed-json", Input, "The document is not valid JSON.", "Fetch the file again; it may be truncated.";
     MalformedField = "malformed-field", Input, "A field is missing or has the wrong shape.", "The message names the field; ask the producer for a valid document.";
+    MalformedXml = "malformed-xml", Input, "The document is not well-formed XML, or holds a document type, which is refused.", "The message names line and column; ask the producer for a valid document.";
     MalformedBase64 = "malformed-base64", Input, "A field that must be base64 is not.", "Ask the producer for a valid document.";
     UnsupportedFormat = "unsupported-format", Missing, "The document is of no format that Linkward reads.", "See `docs/formats.md` for the formats that are read.";
     UnsupportedVersion = "unsupported-version", Missing, "The document's version is not one that Linkward reads.", "Update Linkward, or ask for an older version of the format.";

@@ -1,30 +1,24 @@
-//! CycloneDX JSON 1.4 to 1.7 in, 1.6 out (ECMA-424). Writing is deterministic: equal SBOMs are equal bytes.
+//! CycloneDX 1.0 to 1.7, JSON and XML in, 1.6 JSON out (ECMA-424).
+//!
+//! Both syntaxes become one JSON tree that is read here and held against the schema's rules in `rules`. A document that
+//! its schema refuses is refused whole: what a lenient reader skips is where a component hides.
+
+mod rules;
+mod write;
+pub mod xml;
 
 use std::collections::BTreeSet;
 
 use linkward_model::{Algorithm, Code, Digest};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::field::Field;
 use crate::sbom::{Component, MAX_COMPONENTS, Relation, Sbom, Scope};
 use crate::{Claim, Fault};
 
-const VERSIONS: &[&str] = &["1.4", "1.5", "1.6", "1.7"];
-const KINDS: &[&str] = &[
-    "application",
-    "framework",
-    "library",
-    "container",
-    "platform",
-    "operating-system",
-    "device",
-    "device-driver",
-    "firmware",
-    "file",
-    "machine-learning-model",
-    "data",
-    "cryptographic-asset",
-];
+pub use write::write;
+
+const VERSIONS: &[&str] = &["1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7"];
 /// Members of the document that the specification names, 1.4 to 1.7.
 const MEMBERS: &[&str] = &[
     "$schema",
@@ -82,34 +76,66 @@ pub fn read(document: &Value) -> Result<Sbom, Fault> {
     }
     if let Some(serial) = root.optional("serialNumber") {
         let text = serial.text()?;
-        if !text.strip_prefix("urn:uuid:").is_some_and(is_uuid) {
+        let braced = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+        if !text.strip_prefix("urn:uuid:").or(braced).is_some_and(is_uuid) {
             return Err(serial.fault("must be urn:uuid: and a UUID"));
         }
     }
+    let version_index = VERSIONS.iter().position(|known| Ok(*known) == version.text()).unwrap_or_default();
+    rules::check(document, version_index)?;
     let metadata = root.optional("metadata");
-    let mut reader = Reader { components: Vec::new(), ids: BTreeSet::new() };
+    let mut reader = Reader { sbom: Sbom::default(), ids: BTreeSet::new() };
     let subject = match metadata.as_ref().and_then(|metadata| metadata.optional("component")) {
         None => None,
         Some(field) => {
             let component = reader.component(&field)?;
-            reader.nested(&field, 0)?;
+            reader.nested(&field, &component.id, 0)?;
             Some(component)
         }
     };
-    reader.list(&root, 0)?;
-    let created = match metadata.and_then(|metadata| metadata.optional("timestamp")) {
+    reader.list(&root, None, 0)?;
+    reader.services(&root)?;
+    let created = match metadata.as_ref().and_then(|metadata| metadata.optional("timestamp")) {
         None => None,
-        Some(field) => Some(field.text()?.parse().map_err(|error| field.fault(format!("{error}")))?),
+        Some(field) => Some(rules::instant(&field)?),
     };
-    Ok(Sbom {
-        spec: format!("CycloneDX {}", version.text()?),
-        serial: root.optional_text("serialNumber")?.map(str::to_owned),
-        created,
-        subject,
-        relations: relations(&root)?,
-        gaps: gaps(&root)?,
-        components: reader.components,
-    })
+    let mut sbom = reader.sbom;
+    unread(&root, "", CARRIED, &mut sbom)?;
+    if let Some(metadata) = &metadata {
+        unread(metadata, "metadata.", &["timestamp", "component", "tools"], &mut sbom)?;
+    }
+    sbom.spec = format!("CycloneDX {}", version.text()?);
+    sbom.serial = root.optional_text("serialNumber")?.map(str::to_owned);
+    sbom.created = created;
+    sbom.subject = subject;
+    sbom.relations = relations(&root)?;
+    sbom.gaps.extend(gaps(&root)?);
+    Ok(sbom)
+}
+
+/// Members of the document that an [`Sbom`] carries.
+const CARRIED: &[&str] = &[
+    "$schema",
+    "bomFormat",
+    "specVersion",
+    "serialNumber",
+    "version",
+    "metadata",
+    "components",
+    "dependencies",
+    "compositions",
+    "properties",
+];
+/// Members of a component that an [`Sbom`] carries.
+const CARRIED_COMPONENT: &[&str] =
+    &["type", "bom-ref", "group", "name", "version", "purl", "scope", "hashes", "licenses", "components"];
+
+/// Counts what is not carried.
+fn unread(field: &Field<'_>, prefix: &str, carried: &[&str], sbom: &mut Sbom) -> Result<(), Fault> {
+    for name in field.object()?.keys().filter(|name| !carried.contains(&name.as_str())) {
+        sbom.pass_over(format!("{prefix}{name}"));
+    }
+    Ok(())
 }
 
 fn is_uuid(text: &str) -> bool {
@@ -118,116 +144,123 @@ fn is_uuid(text: &str) -> bool {
 }
 
 struct Reader {
-    components: Vec<Component>,
+    sbom: Sbom,
     ids: BTreeSet<String>,
 }
 
 impl Reader {
-    fn list(&mut self, field: &Field<'_>, depth: usize) -> Result<(), Fault> {
+    fn list(&mut self, field: &Field<'_>, holder: Option<&str>, depth: usize) -> Result<(), Fault> {
+        let mut held = Vec::new();
         for item in field.list("components")? {
-            if self.components.len() >= MAX_COMPONENTS {
-                return Err(Fault::new(
-                    Code::TooLarge,
-                    item.place(),
-                    format!("more than {MAX_COMPONENTS} components"),
-                ));
+            if self.sbom.components.len() >= MAX_COMPONENTS {
+                let message = format!("more than {MAX_COMPONENTS} components");
+                return Err(Fault::new(Code::TooLarge, item.place(), message));
             }
             let component = self.component(&item)?;
-            self.components.push(component);
-            self.nested(&item, depth)?;
+            let id = component.id.clone();
+            self.sbom.components.push(component);
+            self.nested(&item, &id, depth)?;
+            held.push(id);
+        }
+        if let Some(holder) = holder.filter(|_| !held.is_empty()) {
+            self.sbom.contains.push(Relation { from: holder.to_owned(), to: held });
         }
         Ok(())
     }
 
-    fn nested(&mut self, field: &Field<'_>, depth: usize) -> Result<(), Fault> {
+    fn nested(&mut self, field: &Field<'_>, id: &str, depth: usize) -> Result<(), Fault> {
         if depth >= 32 {
             return Err(Fault::new(Code::TooLarge, field.place(), "components are nested deeper than 32"));
         }
-        self.list(field, depth + 1)
+        self.list(field, Some(id), depth + 1)
+    }
+
+    /// Services are not carried, but share the space of references with components.
+    fn services(&mut self, root: &Field<'_>) -> Result<(), Fault> {
+        root.list("services")?.iter().try_for_each(|item| self.reference(item).map(drop))
+    }
+
+    fn reference(&mut self, field: &Field<'_>) -> Result<Option<String>, Fault> {
+        let Some(field) = field.optional("bom-ref") else { return Ok(None) };
+        let id = field.text()?;
+        if id.is_empty() || !self.ids.insert(id.to_owned()) {
+            return Err(field.fault(format!("`{id}` is empty or stands twice")));
+        }
+        Ok(Some(id.to_owned()))
     }
 
     fn component(&mut self, field: &Field<'_>) -> Result<Component, Fault> {
-        field.object()?;
-        let kind = field.required("type")?;
-        if !KINDS.contains(&kind.text()?) {
-            return Err(kind.fault(format!("`{}` is not a type of component", kind.text()?)));
-        }
         let name = field.required("name")?.text()?;
         let name = match field.optional_text("group")?.filter(|group| !group.is_empty()) {
             Some(group) => format!("{group}/{name}"),
             None => name.to_owned(),
         };
-        let id = match field.optional("bom-ref") {
-            Some(field) => {
-                let id = field.text()?;
-                if id.is_empty() || !self.ids.insert(id.to_owned()) {
-                    return Err(field.fault(format!("`{id}` is empty or stands twice")));
-                }
-                id.to_owned()
-            }
-            None => field.place().to_owned(),
-        };
+        let id = self.reference(field)?.unwrap_or_else(|| field.place().to_owned());
         let purl = match field.optional("purl") {
-            Some(field) => Some(field.text()?.parse().map_err(|error| field.fault(format!("{error}")))?),
             None => None,
+            Some(field) => match field.text()?.parse() {
+                Ok(purl) => Some(purl),
+                Err(error) => {
+                    // The schema lets any text stand here: the component counts, as one that cannot be looked up.
+                    self.sbom.gaps.push(format!("{}: {error}", field.place()));
+                    None
+                }
+            },
         };
-        let scope = match field.optional("scope") {
-            None => None,
-            Some(field) => Some(match field.text()? {
-                "required" => Scope::Required,
-                "optional" => Scope::Optional,
-                "excluded" => Scope::Excluded,
-                other => return Err(field.fault(format!("`{other}` is not required, optional or excluded"))),
-            }),
+        let scope = match field.optional_text("scope")? {
+            Some("required") => Some(Scope::Required),
+            Some("optional") => Some(Scope::Optional),
+            Some("excluded") => Some(Scope::Excluded),
+            _ => None,
         };
+        let (digests, other_hashes) = digests(field)?;
+        unread(field, "component.", CARRIED_COMPONENT, &mut self.sbom)?;
         Ok(Component {
             id,
-            kind: kind.text()?.to_owned(),
+            kind: field.required("type")?.text()?.to_owned(),
             name,
             version: field.optional_text("version")?.filter(|text| !text.is_empty()).map(str::to_owned),
             purl,
-            digests: digests(field)?,
+            digests,
+            other_hashes,
             licences: licences(field)?,
             scope,
         })
     }
 }
 
-fn digests(field: &Field<'_>) -> Result<Vec<Digest>, Fault> {
-    let mut found = Vec::new();
+type Hashes = (Vec<Digest>, Vec<(String, String)>);
+
+fn digests(field: &Field<'_>) -> Result<Hashes, Fault> {
+    let (mut found, mut others) = (Vec::new(), Vec::new());
     for item in field.list("hashes")? {
         let content = item.required("content")?;
         let hex = content.text()?.to_ascii_lowercase();
-        let sound =
-            matches!(hex.len(), 32 | 40 | 64 | 96 | 128) && hex.bytes().all(|b| b.is_ascii_hexdigit());
-        if !sound {
-            return Err(content.fault("is not a hash in hexadecimal digits"));
-        }
-        let name = item.required("alg")?;
-        let algorithm = match name.text()? {
+        let name = item.required("alg")?.text()?;
+        let algorithm = match name {
             "SHA-256" => Algorithm::Sha256,
             "SHA-384" => Algorithm::Sha384,
             "SHA-512" => Algorithm::Sha512,
-            _ => continue,
+            _ => {
+                others.push((name.to_owned(), hex));
+                continue;
+            }
         };
         found.push(Digest::from_hex(algorithm, &hex).map_err(|error| content.fault(error.to_string()))?);
     }
-    Ok(found)
+    Ok((found, others))
 }
 
 fn licences(field: &Field<'_>) -> Result<Vec<String>, Fault> {
     let mut found = Vec::new();
     for item in field.list("licenses")? {
-        item.object()?;
         let text = match (item.optional("expression"), item.optional("license")) {
-            (Some(expression), None) => expression.text()?,
-            (None, Some(licence)) => match licence.optional("id").or_else(|| licence.optional("name")) {
-                Some(field) => field.text()?,
-                None => return Err(licence.fault("has neither `id` nor `name`")),
-            },
-            _ => return Err(item.fault("must have either `license` or `expression`")),
+            (Some(expression), _) => Some(expression),
+            (None, licence) => {
+                licence.and_then(|licence| licence.optional("id").or_else(|| licence.optional("name")))
+            }
         };
-        found.push(text.to_owned());
+        found.extend(text.map(|field| field.text().map(str::to_owned)).transpose()?);
     }
     Ok(found)
 }
@@ -237,8 +270,8 @@ fn relations(root: &Field<'_>) -> Result<Vec<Relation>, Fault> {
     let mut found = Vec::new();
     for item in root.list("dependencies")? {
         let from = item.required("ref")?;
-        if !seen.insert(from.text()?) {
-            return Err(from.fault(format!("`{}` stands twice", from.text()?)));
+        if from.text()?.is_empty() || !seen.insert(from.text()?) {
+            return Err(from.fault(format!("`{}` is empty or stands twice", from.text()?)));
         }
         let to = item.list("dependsOn")?;
         let to = to.iter().map(|field| field.text().map(str::to_owned)).collect::<Result<_, _>>()?;
@@ -262,111 +295,4 @@ fn gaps(root: &Field<'_>) -> Result<Vec<String>, Fault> {
         }
     }
     Ok(found)
-}
-
-/// CycloneDX 1.6 JSON with a line feed at the end. Components and relations are sorted; the serial number is made
-/// from the content, so that the same tree gives the same bytes on any machine.
-pub fn write(sbom: &Sbom) -> Vec<u8> {
-    let mut components: Vec<&Component> = sbom.components.iter().collect();
-    components.sort_by(|a, b| a.id.cmp(&b.id));
-    let mut relations: Vec<(String, Vec<String>)> = sbom
-        .relations
-        .iter()
-        .map(|relation| {
-            let mut to = relation.to.clone();
-            to.sort();
-            to.dedup();
-            (relation.from.clone(), to)
-        })
-        .collect();
-    relations.sort();
-    let mut metadata = Map::new();
-    if let Some(created) = sbom.created {
-        metadata.insert("timestamp".to_owned(), json!(created));
-    }
-    let tool = json!({ "type": "application", "name": "linkward", "version": env!("CARGO_PKG_VERSION") });
-    metadata.insert("tools".to_owned(), json!({ "components": [tool] }));
-    if let Some(subject) = &sbom.subject {
-        metadata.insert("component".to_owned(), component(subject));
-    }
-    let complete = if sbom.gaps.is_empty() { "complete" } else { "incomplete" };
-    let mut document = json!({
-        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
-        "bomFormat": "CycloneDX",
-        "specVersion": "1.6",
-        "version": 1,
-        "metadata": metadata,
-        "components": components.into_iter().map(component).collect::<Vec<_>>(),
-        "dependencies": relations
-            .iter()
-            .map(|(from, to)| json!({ "ref": from, "dependsOn": to }))
-            .collect::<Vec<_>>(),
-        "compositions": [{ "aggregate": complete }],
-    });
-    if !sbom.gaps.is_empty() {
-        let gaps: Vec<_> =
-            sbom.gaps.iter().map(|gap| json!({ "name": "linkward:gap", "value": gap })).collect();
-        document["properties"] = gaps.into();
-    }
-    let serial = sbom.serial.clone().unwrap_or_else(|| serial(&document));
-    document["serialNumber"] = serial.into();
-    let mut bytes = serde_json::to_vec_pretty(&document).unwrap_or_default();
-    bytes.push(b'\n');
-    bytes
-}
-
-/// A UUID of version 8 (RFC 9562): our own bits, here the content's SHA-256.
-fn serial(document: &Value) -> String {
-    let hex = Digest::sha256(document.to_string().as_bytes()).hex();
-    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or("0");
-    format!("urn:uuid:{}-{}-8{}-a{}-{}", part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32))
-}
-
-fn component(component: &Component) -> Value {
-    let mut object = Map::new();
-    let mut put = |name: &str, value: Value| {
-        object.insert(name.to_owned(), value);
-    };
-    put("type", json!(component.kind));
-    put("bom-ref", json!(component.id));
-    put("name", json!(component.name));
-    if let Some(version) = &component.version {
-        put("version", json!(version));
-    }
-    if let Some(purl) = &component.purl {
-        put("purl", json!(purl));
-    }
-    if let Some(scope) = component.scope {
-        put(
-            "scope",
-            json!(match scope {
-                Scope::Required => "required",
-                Scope::Optional => "optional",
-                Scope::Excluded => "excluded",
-            }),
-        );
-    }
-    if !component.digests.is_empty() {
-        let mut digests = component.digests.clone();
-        digests.sort();
-        digests.dedup();
-        let hashes: Vec<_> = digests
-            .iter()
-            .map(|digest| {
-                let name = match digest.algorithm() {
-                    Algorithm::Sha256 => "SHA-256",
-                    Algorithm::Sha384 => "SHA-384",
-                    Algorithm::Sha512 => "SHA-512",
-                };
-                json!({ "alg": name, "content": digest.hex() })
-            })
-            .collect();
-        put("hashes", hashes.into());
-    }
-    if !component.licences.is_empty() {
-        let licences: Vec<_> =
-            component.licences.iter().map(|text| json!({ "license": { "name": text } })).collect();
-        put("licenses", licences.into());
-    }
-    object.into()
 }

@@ -19,6 +19,10 @@ impl<'a> Field<'a> {
         Self { place: "$".to_owned(), value }
     }
 
+    pub(crate) fn at(place: &str, value: &'a Value) -> Self {
+        Self { place: place.to_owned(), value }
+    }
+
     pub(crate) fn place(&self) -> &str {
         &self.place
     }

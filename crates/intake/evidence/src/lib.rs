@@ -56,6 +56,10 @@ pub const FORMATS: &[&dyn Format] =
 /// # Errors
 /// Not JSON, of no known format, or not valid in its format.
 pub fn parse(bytes: &[u8]) -> Result<Claim, Fault> {
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    if bytes.trim_ascii_start().starts_with(b"<") {
+        return cyclonedx::xml::read(bytes).map(Claim::Sbom);
+    }
     let document = json(bytes)?;
     match FORMATS.iter().find(|format| format.recognise(&document)) {
         Some(format) => format.parse(&document),

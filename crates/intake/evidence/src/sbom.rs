@@ -1,5 +1,7 @@
 //! What both SBOM formats say: components, how they depend on each other, and what is missing.
 
+use std::collections::BTreeMap;
+
 use linkward_model::{Digest, Instant, Purl};
 
 /// Most components of one document.
@@ -14,12 +16,17 @@ pub struct Sbom {
     /// What the document describes.
     pub subject: Option<Component>,
     pub components: Vec<Component>,
+    /// What depends on what.
     pub relations: Vec<Relation>,
+    /// What holds what: an archive its files, an image its layers.
+    pub contains: Vec<Relation>,
     /// What the author of the document knows to be missing, for a person.
     pub gaps: Vec<String>,
+    /// What the document says and this type does not carry: where, and how often.
+    pub unread: BTreeMap<String, usize>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Component {
     /// Unique in the document.
     pub id: String,
@@ -28,6 +35,8 @@ pub struct Component {
     pub version: Option<String>,
     pub purl: Option<Purl>,
     pub digests: Vec<Digest>,
+    /// Hashes that are no evidence here, such as SHA-1 and MD5: function, as CycloneDX spells it, and hexadecimal digits.
+    pub other_hashes: Vec<(String, String)>,
     pub licences: Vec<String>,
     pub scope: Option<Scope>,
 }
@@ -47,6 +56,11 @@ pub struct Relation {
 }
 
 impl Sbom {
+    /// Notes something that the document says and this type does not carry.
+    pub(crate) fn pass_over(&mut self, what: impl Into<String>) {
+        *self.unread.entry(what.into()).or_default() += 1;
+    }
+
     /// Every reason why this SBOM is incomplete; none means complete.
     pub fn shortcomings(&self) -> Vec<String> {
         let mut found = self.gaps.clone();
@@ -60,7 +74,7 @@ impl Sbom {
         if self.subject.is_none() {
             found.push("the document does not say what it describes".to_owned());
         }
-        if self.relations.is_empty() && self.components.len() > 1 {
+        if self.relations.is_empty() && self.contains.is_empty() && self.components.len() > 1 {
             found.push("no dependency relations are given".to_owned());
         }
         found

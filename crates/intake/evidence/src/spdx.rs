@@ -70,7 +70,7 @@ pub fn read(document: &Value) -> Result<Sbom, Fault> {
         subject,
         components,
         relations,
-        gaps: Vec::new(),
+        ..Sbom::default()
     })
 }
 
@@ -118,6 +118,7 @@ fn package(field: &Field<'_>, ids: &mut BTreeSet<String>) -> Result<Component, F
         version: stated("versionInfo")?,
         purl,
         digests,
+        other_hashes: Vec::new(),
         licences: licence.into_iter().collect(),
         scope: None,
     })

@@ -136,6 +136,7 @@ pub fn inventory(project: &str, files: &[(String, Vec<u8>)]) -> Inventory {
         version: None,
         purl: None,
         digests: Vec::new(),
+        other_hashes: Vec::new(),
         licences: Vec::new(),
         scope: None,
     });
@@ -190,6 +191,7 @@ fn component(package: Package) -> Component {
         version: package.version,
         purl: Some(package.purl),
         digests: package.digests,
+        other_hashes: Vec::new(),
         licences: Vec::new(),
         scope: package.scope,
     }
