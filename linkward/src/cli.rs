@@ -58,7 +58,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Policy(PolicyCommand),
     /// Print the SBOM of a project's lockfiles, CycloneDX 1.6 JSON
-    Sbom(Sbom),
+    Sbom(crate::sbom::Sbom),
     /// Which recorded projects and artifacts contain a package
     Why(Why),
     /// What a reason code means and what to do
@@ -223,12 +223,6 @@ pub(crate) enum PolicyCommand {
     },
     /// Print the policy in force
     Show,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Sbom {
-    #[arg(default_value = ".", value_name = "PATH")]
-    pub(crate) path: PathBuf,
 }
 
 #[derive(Debug, Args)]

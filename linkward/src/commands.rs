@@ -15,7 +15,7 @@ use crate::cli::{
 use crate::home::Home;
 use crate::table::{self, Style};
 use crate::wire::{Admit, Checked, Document, Explanation, Failure, Outcome, Replay, Request, Submitted};
-use crate::{project, up, verify};
+use crate::{sbom, up, verify};
 
 /// Says something to whoever watches a running daemon.
 pub(crate) fn complain(what: &str) {
@@ -38,7 +38,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Record(RecordCommand::Rebuild { to }) => rebuild(&to, home, format),
         Command::Admit(command) => admit(&command, home, format),
         Command::Policy(command) => policy(&command, home, format),
-        Command::Sbom(args) => sbom(&args.path),
+        Command::Sbom(args) => sbom::run(&args),
         Command::Why(args) => why(&args.package, home, format),
         Command::Code(args) => code(args.code.as_deref(), format),
         Command::Signer(args) => {
@@ -383,15 +383,6 @@ fn policy(command: &PolicyCommand, home: Option<&Path>, format: Format) -> Resul
             }
         }
     }
-}
-
-fn sbom(path: &Path) -> Result<Exit> {
-    let seen = project::inventory(path)?;
-    let Some(sbom) = seen.sbom else {
-        return Err(Failure::new(Code::NoSbom, format!("no lockfile in {}", path.display())).into());
-    };
-    print(&sbom.text)?;
-    Ok(if seen.gaps.is_empty() { Exit::Allowed } else { Exit::Unknown })
 }
 
 fn why(package: &str, home: Option<&Path>, format: Format) -> Result<Exit> {

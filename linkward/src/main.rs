@@ -9,6 +9,7 @@ mod home;
 mod progress;
 mod project;
 mod records;
+mod sbom;
 mod serve;
 mod socket;
 mod table;

@@ -16,7 +16,7 @@ use crate::field::Field;
 use crate::sbom::{Component, MAX_COMPONENTS, Relation, Sbom, Scope};
 use crate::{Claim, Fault};
 
-pub use write::write;
+pub use write::{losses, write};
 
 const VERSIONS: &[&str] = &["1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7"];
 /// Members of the document that the specification names, 1.4 to 1.7.

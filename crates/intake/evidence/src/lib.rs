@@ -3,6 +3,7 @@
 //! Each format is one file and one line in [`FORMATS`].
 
 pub mod bundle;
+pub mod convert;
 pub mod cyclonedx;
 pub mod dsse;
 mod fault;
@@ -56,9 +57,12 @@ pub const FORMATS: &[&dyn Format] =
 /// # Errors
 /// Not JSON, of no known format, or not valid in its format.
 pub fn parse(bytes: &[u8]) -> Result<Claim, Fault> {
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    if bytes.trim_ascii_start().starts_with(b"<") {
+    // A byte order mark is usual before XML, and no JSON.
+    if bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii_start().starts_with(b"<") {
         return cyclonedx::xml::read(bytes).map(Claim::Sbom);
+    }
+    if spdx::tag_value::recognise(bytes) {
+        return spdx::tag_value::read(bytes).map(Claim::Sbom);
     }
     let document = json(bytes)?;
     match FORMATS.iter().find(|format| format.recognise(&document)) {

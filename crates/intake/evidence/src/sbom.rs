@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use linkward_model::{Digest, Instant, Purl};
+use serde_json::Value;
 
 /// Most components of one document.
 pub const MAX_COMPONENTS: usize = 1_000_000;
@@ -79,4 +80,11 @@ impl Sbom {
         }
         found
     }
+}
+
+/// A UUID of version 8 (RFC 9562): our own bits, here the content's SHA-256.
+pub(crate) fn serial(document: &Value) -> String {
+    let hex = Digest::sha256(document.to_string().as_bytes()).hex();
+    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or("0");
+    format!("urn:uuid:{}-{}-8{}-a{}-{}", part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32))
 }

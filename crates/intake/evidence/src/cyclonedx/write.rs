@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use linkward_model::{Algorithm, Digest};
+use linkward_model::Algorithm;
 use serde_json::{Map, Value, json};
 
 use crate::sbom::{Component, Sbom, Scope};
@@ -58,18 +58,11 @@ pub fn write(sbom: &Sbom) -> Vec<u8> {
     }
     // The namespace of an SPDX document is no serial number here.
     let given = sbom.serial.clone().filter(|serial| serial.starts_with("urn:uuid:"));
-    let serial = given.unwrap_or_else(|| serial(&document));
+    let serial = given.unwrap_or_else(|| crate::sbom::serial(&document));
     document["serialNumber"] = serial.into();
     let mut bytes = serde_json::to_vec_pretty(&document).unwrap_or_default();
     bytes.push(b'\n');
     bytes
-}
-
-/// A UUID of version 8 (RFC 9562): our own bits, here the content's SHA-256.
-fn serial(document: &Value) -> String {
-    let hex = Digest::sha256(document.to_string().as_bytes()).hex();
-    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or("0");
-    format!("urn:uuid:{}-{}-8{}-a{}-{}", part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32))
 }
 
 /// Deepest nesting that is written; readers have limits too.
@@ -172,7 +165,7 @@ fn component(component: &Component) -> Value {
                 json!({ "alg": name, "content": digest.hex() })
             })
             .collect();
-        let others = component.other_hashes.iter();
+        let others = component.other_hashes.iter().filter(|(name, _)| HASHES.contains(&name.as_str()));
         hashes.extend(others.map(|(name, hex)| json!({ "alg": name, "content": hex })));
         put("hashes", hashes.into());
     }
@@ -194,3 +187,35 @@ fn licence(text: &str, of: usize) -> Value {
         json!({ "license": { "name": text } })
     }
 }
+
+/// What this form cannot say of the SBOM: what, and how often.
+pub fn losses(sbom: &Sbom) -> BTreeMap<String, usize> {
+    let mut lost = BTreeMap::new();
+    let mut note = |what: String, times: usize| {
+        if times > 0 {
+            *lost.entry(what).or_insert(0) += times;
+        }
+    };
+    note("containment that nesting cannot say".to_owned(), Nesting::new(sbom).lost);
+    for component in sbom.subject.iter().chain(&sbom.components) {
+        for (name, _) in &component.other_hashes {
+            if !HASHES.contains(&name.as_str()) {
+                note(format!("component.hashes {name}"), 1);
+            }
+        }
+    }
+    lost
+}
+
+/// Functions that CycloneDX 1.6 names, besides those of digests.
+const HASHES: &[&str] = &[
+    "MD5",
+    "SHA-1",
+    "SHA3-256",
+    "SHA3-384",
+    "SHA3-512",
+    "BLAKE2b-256",
+    "BLAKE2b-384",
+    "BLAKE2b-512",
+    "BLAKE3",
+];

@@ -65,3 +65,29 @@ proptest! {
         });
     }
 }
+
+/// Documents that are no JSON.
+const TEXTS: &[&str] = &[
+    r#"<?xml version="1.0"?><bom xmlns="http://cyclonedx.org/schema/bom/1.6" version="1"><components><component type="library" bom-ref="a"><name>a</name><hashes><hash alg="MD5">900150983cd24fb0d6963f7d28e17f72</hash></hashes><licenses><license><id>MIT</id></license></licenses></component></components><dependencies><dependency ref="a"><dependency ref="a"/></dependency></dependencies></bom>"#,
+    "SPDXVersion: SPDX-2.3\nDataLicense: CC0-1.0\nSPDXID: SPDXRef-DOCUMENT\nDocumentName: d\nDocumentNamespace: urn:d\nCreated: 2026-01-01T00:00:00Z\nPackageName: a\nSPDXID: SPDXRef-a\nPackageDownloadLocation: NONE\nPackageComment: <text>a\nb</text>\nPackageChecksum: MD5: 900150983cd24fb0d6963f7d28e17f72\nRelationship: SPDXRef-a CONTAINS SPDXRef-a\n",
+];
+
+proptest! {
+    #[test]
+    fn damaged_texts(which in 0..TEXTS.len(), at in any::<prop::sample::Index>(), cut in 0..40_usize, put in "\\PC{0,8}|<[a-z]{1,9}>|</[a-z]{1,9}>|\n[A-Z][a-z]{1,9}:") {
+        let mut text: Vec<char> = TEXTS[which].chars().collect();
+        let at = at.index(text.len());
+        text.splice(at..(at + cut).min(text.len()), put.chars());
+        let text: String = text.into_iter().collect();
+        if let Err(fault) = parse(text.as_bytes()) {
+            prop_assert!(!fault.place.is_empty());
+        }
+    }
+}
+
+#[test]
+fn the_undamaged_texts_are_read() {
+    for text in TEXTS {
+        assert!(parse(text.as_bytes()).is_ok(), "{:?}", parse(text.as_bytes()));
+    }
+}

@@ -6,7 +6,7 @@ use linkward_evidence::{Claim, parse};
 use linkward_model::Code;
 
 /// Documents by version, JSON and XML.
-fn documents() -> Vec<(String, Vec<u8>)> {
+pub(crate) fn documents() -> Vec<(String, Vec<u8>)> {
     let Some(vectors) = linkward_testkit::vectors() else { return Vec::new() };
     let mut found: Vec<PathBuf> = Vec::new();
     for folder in std::fs::read_dir(vectors.join("cyclonedx")).unwrap() {
@@ -20,7 +20,7 @@ fn documents() -> Vec<(String, Vec<u8>)> {
     found.iter().map(|path| (name(path), std::fs::read(path).unwrap())).collect()
 }
 
-fn is_valid(name: &str) -> bool {
+pub(crate) fn is_valid(name: &str) -> bool {
     name.starts_with("valid-")
 }
 
