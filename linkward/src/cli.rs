@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use linkward_model::Environment;
+use linkward_prove::{AtLeast, Expected};
 
 /// Keeps every link of a software supply chain verified, from commit to running process.
 #[derive(Debug, Parser)]
@@ -118,18 +119,30 @@ pub(crate) struct Check {
 
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// The bundle, JSON
-    #[arg(long, value_name = "FILE")]
-    pub(crate) bundle: PathBuf,
-    /// Who must have signed: exact, a glob with * and **, or regex:... (anchored)
-    #[arg(long, value_name = "PATTERN", requires = "issuer", conflicts_with = "key")]
-    pub(crate) identity: Option<String>,
-    /// The OIDC issuer that vouched for the signer
-    #[arg(long, value_name = "PATTERN", requires = "identity")]
-    pub(crate) issuer: Option<String>,
-    /// The signer's public key, PEM
-    #[arg(long, value_name = "PEM")]
-    pub(crate) key: Option<PathBuf>,
+    /// The bundle, JSON; may be repeated, each must hold
+    #[arg(long = "bundle", value_name = "FILE", required = true)]
+    pub(crate) bundles: Vec<PathBuf>,
+    /// Who must have signed: exact, a glob with * and **, or regex:... (anchored); may be repeated
+    #[arg(long = "identity", value_name = "PATTERN", requires = "issuers")]
+    pub(crate) identities: Vec<String>,
+    /// The OIDC issuer that vouched for the signer: one for all identities, or one for each
+    #[arg(long = "issuer", value_name = "PATTERN", requires = "identities")]
+    pub(crate) issuers: Vec<String>,
+    /// The signer's public key, PEM; may be repeated
+    #[arg(long = "key", value_name = "PEM")]
+    pub(crate) keys: Vec<PathBuf>,
+    /// How many of the identities and keys must have signed, each by a bundle of its own; then bundles beyond may fail
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) signers: Option<AtLeast>,
+    /// How many different transparency logs must hold each signature
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) logs: Option<AtLeast>,
+    /// How many different timestamp authorities must vouch for the time of each signature
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) timestamps: Option<AtLeast>,
+    /// What the certificate must say of the build, as source-repository-ref=refs/heads/main; may be repeated
+    #[arg(long = "extension", value_name = "NAME=PATTERN")]
+    pub(crate) extensions: Vec<Expected>,
     /// trusted_root.json of the instance that signed [default: the public-good instance, built in]
     #[arg(long, value_name = "FILE")]
     pub(crate) trusted_root: Option<PathBuf>,

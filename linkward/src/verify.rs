@@ -1,10 +1,15 @@
 //! `verify`, `verify-bundle` and `log verify`: proofs that need no home, or only read one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use linkward_model::{Check, Code, Digest, Exit, Identity, Instant, Outcome as CheckOutcome};
-use linkward_prove::{Artifact, Pattern, PublicKey, Signer, TrustRoots};
+use linkward_model::{
+    Algorithm, Blame, Check, Code, Digest, Exit, Identity, Instant, Outcome as CheckOutcome,
+};
+use linkward_prove::{
+    AcceptedSigner, Artifact, AtLeast, Attestation, Pattern, Proven, PublicKey, Refusal, Requirements,
+    Signer, TrustRoots, quorum,
+};
 use serde::Serialize;
 
 use crate::cli::{self, Format};
@@ -22,43 +27,49 @@ struct Verified {
     code: Option<Code>,
     message: String,
     artifact: String,
+    trust_roots: Option<Digest>,
+    /// Who signed, each once.
+    signers: Vec<Identity>,
+    /// The first bundle's.
     signer: Option<Identity>,
     proven_at: Option<Instant>,
-    trust_roots: Option<Digest>,
+    checks: Vec<Check>,
+    bundles: Vec<One>,
+}
+
+/// How one bundle came out.
+#[derive(Clone, Debug, Serialize)]
+struct One {
+    bundle: String,
+    verified: bool,
+    code: Option<Code>,
+    message: String,
+    signer: Option<Identity>,
+    proven_at: Option<Instant>,
     checks: Vec<Check>,
 }
 
 /// What is asked, whichever command asks it.
 struct Question<'a> {
-    bundle: &'a Path,
-    signer: Who,
+    bundles: &'a [PathBuf],
+    accepted: Vec<AcceptedSigner>,
+    /// Without a number every bundle must hold.
+    signers: Option<AtLeast>,
+    requirements: Requirements,
     trusted_root: Option<&'a Path>,
     artifact: &'a str,
 }
 
-enum Who {
-    Certificate(Pattern, Pattern),
-    Key(PublicKey),
-}
-
 pub(crate) fn verify(args: &cli::Verify, format: Format) -> Result<Exit> {
-    let signer = match (&args.identity, &args.issuer, &args.key) {
-        (Some(identity), Some(issuer), None) => Who::Certificate(
-            Pattern::parse(identity).context("--identity is not a pattern")?,
-            Pattern::parse(issuer).context("--issuer is not a pattern")?,
-        ),
-        (None, None, Some(key)) => Who::Key(public_key(key)?),
-        _ => {
-            let failure = Failure::new(
-                Code::IdentityMissing,
-                "who must have signed? name --identity and --issuer, or --key",
-            );
-            return Err(failure.into());
-        }
-    };
     let question = Question {
-        bundle: &args.bundle,
-        signer,
+        bundles: &args.bundles,
+        accepted: accepted(args)?,
+        signers: args.signers,
+        requirements: Requirements {
+            logs: args.logs.unwrap_or_default(),
+            timestamps: args.timestamps.unwrap_or_default(),
+            extensions: args.extensions.clone(),
+        },
         trusted_root: args.trusted_root.as_deref(),
         artifact: &args.artifact,
     };
@@ -68,6 +79,33 @@ pub(crate) fn verify(args: &cli::Verify, format: Format) -> Result<Exit> {
         Format::Table => print(&text(&result, Style::of_stdout()))?,
     }
     Ok(exit_of(&result))
+}
+
+fn accepted(args: &cli::Verify) -> Result<Vec<AcceptedSigner>> {
+    if args.identities.is_empty() && args.keys.is_empty() {
+        let what = "who must have signed? name --identity and --issuer, or --key";
+        return Err(Failure::new(Code::IdentityMissing, what).into());
+    }
+    if args.issuers.len() > 1 && args.issuers.len() != args.identities.len() {
+        let what = format!(
+            "{} identities and {} issuers: name one --issuer for all, or one for each --identity",
+            args.identities.len(),
+            args.issuers.len()
+        );
+        return Err(Failure::new(Code::IdentityMissing, what).into());
+    }
+    let issuers = args.issuers.iter().cycle();
+    let mut accepted = Vec::new();
+    for (identity, issuer) in args.identities.iter().zip(issuers) {
+        accepted.push(AcceptedSigner::Certificate {
+            subject: Pattern::parse(identity).context("--identity is not a pattern")?,
+            issuer: Pattern::parse(issuer).context("--issuer is not a pattern")?,
+        });
+    }
+    for key in &args.keys {
+        accepted.push(AcceptedSigner::Key(public_key(key)?));
+    }
+    Ok(accepted)
 }
 
 /// The sigstore-conformance protocol: exit 0 is acceptance, anything else a refusal.
@@ -80,15 +118,17 @@ pub(crate) fn conformance(args: &cli::VerifyBundle) -> Result<Exit> {
         return Err(failure.into());
     }
     let signer = match (&args.certificate_identity, &args.certificate_oidc_issuer, &args.key) {
-        (_, _, Some(key)) => Who::Key(public_key(key)?),
+        (_, _, Some(key)) => AcceptedSigner::Key(public_key(key)?),
         (Some(identity), Some(issuer), None) => {
-            Who::Certificate(Pattern::exact(identity), Pattern::exact(issuer))
+            AcceptedSigner::Certificate { subject: Pattern::exact(identity), issuer: Pattern::exact(issuer) }
         }
         _ => return Err(Failure::new(Code::IdentityMissing, "no signer was named").into()),
     };
     let question = Question {
-        bundle: &args.bundle,
-        signer,
+        bundles: std::slice::from_ref(&args.bundle),
+        accepted: vec![signer],
+        signers: None,
+        requirements: Requirements::default(),
         trusted_root: args.trusted_root.as_deref(),
         artifact: &args.artifact,
     };
@@ -100,7 +140,7 @@ pub(crate) fn conformance(args: &cli::VerifyBundle) -> Result<Exit> {
 fn exit_of(result: &Verified) -> Exit {
     match result.code {
         None if result.verified => Exit::Allowed,
-        Some(code) if code.blame() == linkward_model::Blame::Missing => Exit::Unknown,
+        Some(code) if code.blame() == Blame::Missing => Exit::Unknown,
         _ => Exit::Denied,
     }
 }
@@ -124,45 +164,97 @@ fn answer(question: &Question<'_>) -> Result<Verified> {
             crate::home::production_roots(now, crate::config::Config::default().builtin_root_max_age_days)?
         }
     };
-    let bytes = std::fs::read(question.bundle)
-        .with_context(|| format!("cannot read {}", question.bundle.display()))?;
     let path = Path::new(question.artifact);
     let content;
     let digests;
     let artifact = if path.exists() {
         content = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        digests = [Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512]
+            .map(|algorithm| Digest::of(algorithm, &content))
+            .to_vec();
         Artifact::Bytes(&content)
     } else {
-        digests = [crate::commands::resolve(question.artifact)?.1];
+        digests = vec![crate::commands::resolve(question.artifact)?.1];
         Artifact::Digests(&digests)
     };
-    let signer = match &question.signer {
-        Who::Certificate(subject, issuer) => Signer::Certificate { subject, issuer },
-        Who::Key(key) => Signer::Key(key),
+    let signer = match question.accepted.as_slice() {
+        [AcceptedSigner::Certificate { subject, issuer }] => Signer::Certificate { subject, issuer },
+        [AcceptedSigner::Key(key)] => Signer::Key(key),
+        several => Signer::AnyOf(several),
     };
-    Ok(match linkward_prove::bundle(&bytes, &roots, signer, artifact, now) {
-        Ok(proven) => Verified {
-            version: VERSION,
+    let mut proofs = Vec::new();
+    let mut bundles = Vec::new();
+    for path in question.bundles {
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let outcome = linkward_prove::bundle(&bytes, &roots, signer, artifact, now)
+            .and_then(|proven| question.requirements.check(proven));
+        bundles.push(one(path, &outcome));
+        proofs.extend(outcome);
+    }
+    let outcome = conclusion(question, &proofs, &bundles, &digests);
+    let first = bundles.first().context("no bundle was named")?.clone();
+    let (code, message, signers) = match outcome {
+        Ok(signers) => (None, "every check passed".to_owned(), signers),
+        Err((code, message)) => (Some(code), message, Vec::new()),
+    };
+    Ok(Verified {
+        version: VERSION,
+        verified: code.is_none(),
+        code,
+        message,
+        artifact: question.artifact.to_owned(),
+        trust_roots: Some(roots.digest()),
+        signers,
+        signer: first.signer,
+        proven_at: first.proven_at,
+        checks: first.checks,
+        bundles,
+    })
+}
+
+fn one(path: &Path, outcome: &Result<Proven<Attestation>, Box<Refusal>>) -> One {
+    let bundle = path.display().to_string();
+    match outcome {
+        Ok(proven) => One {
+            bundle,
             verified: true,
             code: None,
             message: "every check passed".to_owned(),
-            artifact: question.artifact.to_owned(),
             signer: Some(proven.signer().clone()),
             proven_at: proven.proven_at(),
-            trust_roots: Some(proven.roots()),
             checks: proven.checks().to_vec(),
         },
-        Err(refusal) => Verified {
-            version: VERSION,
+        Err(refusal) => One {
+            bundle,
             verified: false,
             code: Some(refusal.code),
             message: refusal.message.clone(),
-            artifact: question.artifact.to_owned(),
             signer: None,
             proven_at: None,
-            trust_roots: Some(roots.digest()),
-            checks: refusal.checks,
+            checks: refusal.checks.clone(),
         },
+    }
+}
+
+/// Who signed, or why that is not enough. A bundle that is refused outweighs one that is missing.
+fn conclusion(
+    question: &Question<'_>,
+    proofs: &[Proven<Attestation>],
+    bundles: &[One],
+    digests: &[Digest],
+) -> Result<Vec<Identity>, (Code, String)> {
+    let refused = bundles.iter().find_map(|one| Some((one.code?, one.message.clone())));
+    let Some(need) = question.signers else {
+        let mut signers: Vec<Identity> = proofs.iter().map(|proven| proven.signer().clone()).collect();
+        signers.sort();
+        signers.dedup();
+        return refused.map_or(Ok(signers), Err);
+    };
+    quorum(proofs, digests, &question.accepted, need).map(|quorum| quorum.signers().to_vec()).map_err(|few| {
+        match refused {
+            Some((code, message)) => (code, format!("{}: {message}", few.message)),
+            None => (few.code, few.message),
+        }
     })
 }
 
@@ -171,29 +263,33 @@ fn text(result: &Verified, style: Style) -> String {
     let mut out = String::new();
     let state = if result.verified { "verified" } else { "NOT VERIFIED" };
     let _ = writeln!(out, "{} {}", style.strong(state), table::visible(&result.artifact));
-    if let Some(signer) = &result.signer {
-        let _ = writeln!(out, "  signer  {}", table::visible(&signer.to_string()));
+    for one in &result.bundles {
+        if result.bundles.len() > 1 {
+            let state = if one.verified { "holds" } else { "does not hold" };
+            let _ = writeln!(out, "\n{} {state}", table::visible(&one.bundle));
+        }
+        if let Some(signer) = &one.signer {
+            let _ = writeln!(out, "  signer  {}", table::visible(&signer.to_string()));
+        }
+        if let Some(time) = one.proven_at {
+            let _ = writeln!(out, "  signed  {time}");
+        }
+        let rows: Vec<_> = one.checks.iter().map(row).collect();
+        out.push_str(&table::grid(&rows));
     }
-    if let Some(time) = result.proven_at {
-        let _ = writeln!(out, "  signed  {time}");
-    }
-    let rows: Vec<_> = result
-        .checks
-        .iter()
-        .map(|check| {
-            let (mark, detail) = match &check.outcome {
-                CheckOutcome::Passed => ("+ passed".to_owned(), check.detail.clone()),
-                CheckOutcome::Failed { code } => ("x failed".to_owned(), format!("{code}: {}", check.detail)),
-                CheckOutcome::Skipped { why } => ("- skipped".to_owned(), why.clone()),
-            };
-            ["  ".to_owned() + &mark, check.name.to_owned(), table::visible(&detail)]
-        })
-        .collect();
-    out.push_str(&table::grid(&rows));
     if let Some(code) = result.code {
         let _ = writeln!(out, "\n{code}: {}\n  next: {}", table::visible(&result.message), code.fix());
     }
     out
+}
+
+fn row(check: &Check) -> [String; 3] {
+    let (mark, detail) = match &check.outcome {
+        CheckOutcome::Passed => ("+ passed".to_owned(), check.detail.clone()),
+        CheckOutcome::Failed { code } => ("x failed".to_owned(), format!("{code}: {}", check.detail)),
+        CheckOutcome::Skipped { why } => ("- skipped".to_owned(), why.clone()),
+    };
+    ["  ".to_owned() + &mark, check.name.to_owned(), table::visible(&detail)]
 }
 
 /// Reads the whole record and names the first thing that is wrong.

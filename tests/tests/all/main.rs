@@ -7,3 +7,4 @@ mod commits;
 mod compile_fail;
 mod daemon;
 mod golden;
+mod verify;

@@ -89,6 +89,8 @@ codes! {
     KeyMissing = "key-missing", Missing, "The bundle was signed with a key that was not given.", "Give the signer's public key with --key.";
     IdentityMismatch = "identity-mismatch", Proof, "The certificate belongs to another signer.", "Compare --identity and --issuer with the names in the message.";
     IdentityMissing = "identity-missing", Operator, "No expected signer was named.", "Say who must have signed with --identity and --issuer, or --key.";
+    ExtensionMismatch = "extension-mismatch", Proof, "The certificate says something else of the build than was asked for.", "Compare --extension with what the message names.";
+    ExtensionMissing = "extension-missing", Proof, "The certificate does not say what was asked for.", "Sign with a CI system whose certificates say it, or do not ask for it.";
     SctMissing = "sct-missing", Proof, "The certificate carries no signed certificate timestamp.", "Sign again with an authority that logs its certificates.";
     SctInvalid = "sct-invalid", Proof, "The certificate's signed timestamp does not verify with a trusted certificate log.", "Check which instance signed it, and name its trust root.";
     LogUnknown = "log-unknown", Proof, "The log entry is from a log that the trust root does not name.", "Check which instance logged it, and name its trust root.";
@@ -121,6 +123,9 @@ codes! {
     // Missing: no verdict is possible yet.
     NoProvenance = "no-provenance", Missing, "Nothing proves how this artifact was built.", "Build it with `linkward run -- CMD`, or submit its provenance.";
     NoSignature = "no-signature", Missing, "No signature by an accepted signer is recorded.", "Submit the artifact's bundle.";
+    SignersTooFew = "signers-too-few", Missing, "Fewer of the accepted signers have signed than are needed.", "Add the bundles of further signers.";
+    LogsTooFew = "logs-too-few", Missing, "The signature is in fewer logs than are needed.", "Sign again with further logs.";
+    TimestampsTooFew = "timestamps-too-few", Missing, "Fewer timestamp authorities vouch for the time than are needed.", "Sign again with further timestamp authorities.";
     NoSbom = "no-sbom", Missing, "No SBOM of this artifact is recorded.", "Run `linkward up` in the project that builds it.";
     SbomIncomplete = "sbom-incomplete", Missing, "The SBOM leaves out what policy asks for.", "Mend what `linkward explain` lists, or use a lockfile.";
     NotLogged = "not-logged", Missing, "The evidence is not in an accepted transparency log.", "Log it: sign with a log.";

@@ -2,6 +2,9 @@
 
 use linkward_evidence::slsa::Provenance;
 use linkward_evidence::statement::{Statement, Subject};
+use linkward_model::{Digest, Instant};
+
+use crate::extension::FulcioExtension;
 
 /// The content of a proven bundle: a plain signature over artifacts, or a statement about them.
 #[derive(Clone, Debug)]
@@ -11,7 +14,8 @@ pub struct Attestation {
     pub(crate) provenance: Option<Provenance>,
     pub(crate) sbom: Option<SbomSummary>,
     pub(crate) logged: Vec<Logged>,
-    pub(crate) extensions: Vec<(String, String)>,
+    pub(crate) stamps: Vec<Stamp>,
+    pub(crate) extensions: Vec<(FulcioExtension, String)>,
 }
 
 /// An entry in a transparency log, proven to be included.
@@ -20,6 +24,17 @@ pub struct Logged {
     /// Host name of the log.
     pub origin: String,
     pub index: u64,
+    /// Id of the log's key: what tells logs apart.
+    pub key: Digest,
+}
+
+/// A timestamp by a trusted authority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    pub authority: String,
+    pub time: Instant,
+    /// Id of the key of the authority's root: what tells authorities apart.
+    pub key: Digest,
 }
 
 /// What an attested SBOM amounts to.
@@ -51,8 +66,16 @@ impl Attestation {
         &self.logged
     }
 
-    /// Fulcio's extensions by name: `source-repository-uri`, `runner-environment`.
-    pub fn extensions(&self) -> &[(String, String)] {
+    pub fn stamps(&self) -> &[Stamp] {
+        &self.stamps
+    }
+
+    /// What the authority wrote into the certificate about the build.
+    pub fn extensions(&self) -> &[(FulcioExtension, String)] {
         &self.extensions
+    }
+
+    pub fn extension(&self, extension: FulcioExtension) -> Option<&str> {
+        self.extensions.iter().find(|(known, _)| *known == extension).map(|(_, value)| value.as_str())
     }
 }

@@ -6,7 +6,7 @@ use linkward_evidence::slsa::Provenance;
 use linkward_evidence::statement::{Statement, Subject};
 use linkward_model::{Check, Code, Digest, Identity, Instant};
 
-use crate::attestation::{Attestation, Logged, SbomSummary};
+use crate::attestation::{Attestation, Logged, SbomSummary, Stamp};
 use crate::certificate::{CODE_SIGNING, Certificate, PathError, path};
 use crate::key::PublicKey;
 use crate::pattern::Pattern;
@@ -22,10 +22,38 @@ pub enum Signer<'a> {
         issuer: &'a Pattern,
     },
     Key(&'a PublicKey),
+    /// One of several.
+    AnyOf(&'a [AcceptedSigner]),
     /// Anybody with a trusted certificate, or one of these keys: whether that signer is accepted is for policy to say.
     LeftToPolicy {
         keyring: &'a [PublicKey],
     },
+}
+
+/// One of several signers that will do.
+#[derive(Clone, Debug)]
+pub enum AcceptedSigner {
+    Certificate { subject: Pattern, issuer: Pattern },
+    Key(PublicKey),
+}
+
+impl AcceptedSigner {
+    pub fn matches(&self, who: &Identity) -> bool {
+        match (self, who) {
+            (Self::Certificate { subject, issuer }, Identity::Certificate { subject: name, issuer: by }) => {
+                subject.matches(name) && issuer.matches(by)
+            }
+            (Self::Key(key), Identity::Key { id }) => key.id() == *id,
+            _ => false,
+        }
+    }
+
+    fn key(&self) -> Option<&PublicKey> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::Certificate { .. } => None,
+        }
+    }
 }
 
 /// What must have been signed.
@@ -192,7 +220,8 @@ impl<'a> Run<'a> {
         };
         repeats(bundle)?;
         let (logged, logs, mut times) = self.transparency(bundle)?;
-        times.extend(self.timestamps(bundle, signature)?);
+        let stamps = self.timestamps(bundle, signature)?;
+        times.extend(stamps.iter().map(|stamp| stamp.time));
         self.times(&times, &logs, &verifier)?;
         let key = match &verifier {
             Verifier::Certificate { leaf, between } => {
@@ -227,6 +256,7 @@ impl<'a> Run<'a> {
                 statement: content.statement,
                 provenance,
                 logged,
+                stamps,
                 extensions,
             },
             signer: identity,
@@ -296,7 +326,11 @@ impl<'a> Run<'a> {
             .entries
             .iter()
             .zip(&logs)
-            .map(|(entry, log)| Logged { origin: log.host.clone(), index: proven_index(entry) })
+            .map(|(entry, log)| Logged {
+                origin: log.host.clone(),
+                index: proven_index(entry),
+                key: log.key.id(),
+            })
             .collect();
         Ok((logged, logs, times))
     }
@@ -347,17 +381,17 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn timestamps(&mut self, bundle: &Bundle, signature: &[u8]) -> Result<Vec<Instant>, Fault> {
-        let times = bundle
+    fn timestamps(&mut self, bundle: &Bundle, signature: &[u8]) -> Result<Vec<Stamp>, Fault> {
+        let stamps = bundle
             .timestamps
             .iter()
             .map(|response| timestamp::check(response, signature, &self.instance.timestamp_authorities))
             .collect::<Result<Vec<_>, _>>()?;
-        match times.iter().min() {
-            Some(time) => self.passed(format!("{} timestamp(s), the earliest {time}", times.len())),
+        match stamps.iter().map(|stamp| stamp.time).min() {
+            Some(time) => self.passed(format!("{} timestamp(s), the earliest {time}", stamps.len())),
             None => self.skipped("the bundle holds no timestamp"),
         }
-        Ok(times)
+        Ok(stamps)
     }
 
     fn times(&mut self, times: &[Instant], logs: &[&LogRoot], verifier: &Verifier) -> Result<(), Fault> {
@@ -593,6 +627,13 @@ impl<'a> Run<'a> {
             return Err((Code::IdentityMismatch, what));
         }
         let identity = Identity::Certificate { subject: name.clone(), issuer: by };
+        if let Signer::AnyOf(accepted) = signer
+            && !accepted.iter().any(|one| one.matches(&identity))
+        {
+            let what =
+                format!("signed by {identity}, who is none of the {} accepted signers", accepted.len());
+            return Err((Code::IdentityMismatch, what));
+        }
         self.passed(identity.to_string());
         Ok(identity)
     }
@@ -630,6 +671,12 @@ fn verifier(bundle: &Bundle, signer: Signer<'_>) -> Result<Verifier, Fault> {
             let what = "the bundle was signed with a certificate, a key was given".to_owned();
             Err((Code::KeyMismatch, what))
         }
+        (Material::Certificates(_), Signer::AnyOf(accepted))
+            if accepted.iter().all(|one| one.key().is_some()) =>
+        {
+            let what = "the bundle was signed with a certificate, only keys were given".to_owned();
+            Err((Code::KeyMismatch, what))
+        }
         (Material::Certificates(chain), _) => {
             let parsed: Option<Vec<Certificate>> = chain.iter().map(|der| Certificate::parse(der)).collect();
             let malformed =
@@ -639,6 +686,9 @@ fn verifier(bundle: &Bundle, signer: Signer<'_>) -> Result<Verifier, Fault> {
             Ok(Verifier::Certificate { leaf: Box::new(leaf), between: parsed.collect() })
         }
         (Material::PublicKey { .. }, Signer::Key(key)) => Ok(Verifier::Keys(vec![key.clone()])),
+        (Material::PublicKey { .. }, Signer::AnyOf(accepted)) => {
+            Ok(Verifier::Keys(accepted.iter().filter_map(AcceptedSigner::key).cloned().collect()))
+        }
         (Material::PublicKey { .. }, Signer::LeftToPolicy { keyring }) => {
             Ok(Verifier::Keys(keyring.to_vec()))
         }

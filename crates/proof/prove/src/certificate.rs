@@ -5,6 +5,7 @@ use std::cell::Cell;
 use linkward_model::{Algorithm, Instant};
 
 use crate::der::{self, Element, Reader};
+use crate::extension::FulcioExtension;
 use crate::key::PublicKey;
 use crate::roots::AuthorityRoot;
 
@@ -235,30 +236,10 @@ impl Certificate {
         String::from_utf8(text.to_vec()).ok()
     }
 
-    /// Fulcio's extensions that policies ask for, by name.
-    pub(crate) fn claims(&self) -> Vec<(String, String)> {
-        const NAMES: &[(u8, &str)] = &[
-            (2, "github-workflow-trigger"),
-            (3, "github-workflow-sha"),
-            (4, "github-workflow-name"),
-            (5, "github-workflow-repository"),
-            (6, "github-workflow-ref"),
-            (9, "build-signer-uri"),
-            (10, "build-signer-digest"),
-            (11, "runner-environment"),
-            (12, "source-repository-uri"),
-            (13, "source-repository-digest"),
-            (14, "source-repository-ref"),
-            (15, "source-repository-identifier"),
-            (16, "source-repository-owner-uri"),
-            (17, "source-repository-owner-identifier"),
-            (18, "build-config-uri"),
-            (19, "build-config-digest"),
-            (20, "build-trigger"),
-            (21, "run-invocation-uri"),
-            (22, "source-repository-visibility-at-signing"),
-        ];
-        NAMES.iter().filter_map(|(number, name)| Some(((*name).to_owned(), self.fulcio(*number)?))).collect()
+    /// Fulcio's extensions that policies ask for.
+    pub(crate) fn claims(&self) -> Vec<(FulcioExtension, String)> {
+        let read = |extension: &FulcioExtension| Some((*extension, self.fulcio(extension.number())?));
+        FulcioExtension::ALL.iter().filter_map(read).collect()
     }
 }
 

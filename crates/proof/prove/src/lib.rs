@@ -8,23 +8,29 @@ mod bundle;
 mod certificate;
 mod commit;
 mod der;
+mod extension;
 mod key;
 mod pattern;
 mod proven;
+mod quorum;
 mod record;
+mod requirements;
 mod roots;
 mod sct;
 mod timestamp;
 mod transparency;
 
-pub use attestation::{Attestation, Logged, SbomSummary};
-pub use bundle::{Artifact, Signer, bundle};
+pub use attestation::{Attestation, Logged, SbomSummary, Stamp};
+pub use bundle::{AcceptedSigner, Artifact, Signer, bundle};
 pub use commit::{
     AllowedSigners, AllowedSignersError, Commit, ObjectId, ObjectIdError, SignedBy, SignersLine, Tag, commit,
     tag,
 };
+pub use extension::{Expected, ExtensionError, FulcioExtension};
 pub use key::{KeyError, PublicKey};
 pub use pattern::{Pattern, PatternError};
 pub use proven::{Proven, Refusal};
+pub use quorum::{Quorum, QuorumError, quorum};
 pub use record::{ReopenError, reopen};
+pub use requirements::{AtLeast, AtLeastError, Requirements};
 pub use roots::{RootsError, TrustRoots, production_date};

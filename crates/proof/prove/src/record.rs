@@ -59,7 +59,7 @@ impl Recordable for Proven<Attestation> {
             "builder": claim.provenance.as_ref().map(|provenance| &provenance.builder),
             "components": claim.sbom.as_ref().map(|sbom| sbom.components),
             "logged": logged,
-            "extensions": claim.extensions.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect::<Vec<_>>(),
+            "extensions": claim.extensions.iter().map(|(name, value)| json!({ "name": name.as_str(), "value": value })).collect::<Vec<_>>(),
             "grade": "proven",
         });
         let documents = [vec![self.document], self.root_documents.clone()].concat();

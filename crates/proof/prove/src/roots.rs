@@ -38,6 +38,7 @@ pub(crate) struct LogRoot {
 
 #[derive(Clone, Debug)]
 pub(crate) struct AuthorityRoot {
+    pub(crate) uri: String,
     pub(crate) chain: Vec<Certificate>,
     pub(crate) valid: Validity,
 }
@@ -69,7 +70,7 @@ impl TrustRoots {
                     let chain =
                         authority.chain.iter().map(|der| Certificate::parse(der)).collect::<Option<Vec<_>>>();
                     let chain = chain.ok_or_else(|| RootsError::Certificate(authority.uri.clone()))?;
-                    Ok(AuthorityRoot { chain, valid: authority.valid })
+                    Ok(AuthorityRoot { uri: authority.uri.clone(), chain, valid: authority.valid })
                 })
                 .collect::<Result<Vec<_>, RootsError>>()
         };

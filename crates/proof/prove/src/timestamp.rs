@@ -3,6 +3,7 @@
 use aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY;
 use linkward_model::{Algorithm, Code, Digest, Instant};
 
+use crate::attestation::Stamp;
 use crate::certificate::{Certificate, PathError, TIME_STAMPING, path, signature_hash};
 use crate::der::{self, Reader};
 use crate::roots::AuthorityRoot;
@@ -26,12 +27,12 @@ struct Token<'a> {
     time: Instant,
 }
 
-/// Checks a timestamp over these bytes; returns the time that it proves.
+/// Checks a timestamp over these bytes; returns the time that it proves, and by whom.
 pub(crate) fn check(
     response: &[u8],
     signed: &[u8],
     authorities: &[AuthorityRoot],
-) -> Result<Instant, (Code, String)> {
+) -> Result<Stamp, (Code, String)> {
     let malformed =
         || (Code::TimestampInvalid, "the timestamp is not a well-formed RFC 3161 response".to_owned());
     let token = parse(response).ok_or_else(malformed)?;
@@ -67,7 +68,11 @@ pub(crate) fn check(
                 return Err((Code::TimestampInvalid, what));
             }
             match path(signer, &token.certificates, authority, TIME_STAMPING, token.time) {
-                Ok(_) => return Ok(token.time),
+                Ok(_) => {
+                    let anchor = authority.chain.last().map_or(&signer.key, |anchor| &anchor.key);
+                    let name = authority.uri.clone();
+                    return Ok(Stamp { authority: name, time: token.time, key: anchor.id() });
+                }
                 Err(PathError::Expired) => {
                     let what = format!("the timestamp authority was not valid at {}", token.time);
                     closest = (Code::TimestampUntrusted, what);

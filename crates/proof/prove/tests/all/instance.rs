@@ -363,7 +363,7 @@ pub(crate) fn public(key: &KeyPair) -> PublicKey {
     PublicKey::from_spki(&spki(key)).unwrap()
 }
 
-fn v2_body(by: &By<'_>, digest: &Digest, signature: &[u8]) -> Value {
+pub(crate) fn v2_body(by: &By<'_>, digest: &Digest, signature: &[u8]) -> Value {
     let verifier = match by {
         By::Leaf(leaf) => json!({
             "keyDetails": "PKIX_ECDSA_P256_SHA_256", "x509Certificate": { "rawBytes": b64(&leaf.der) },

@@ -8,3 +8,4 @@ mod conformance;
 mod instance;
 mod repairs;
 mod tamper;
+mod thresholds;
