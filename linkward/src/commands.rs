@@ -38,7 +38,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Record(RecordCommand::Rebuild { to }) => rebuild(&to, home, format),
         Command::Admit(command) => admit(&command, home, format),
         Command::Policy(command) => policy(&command, home, format),
-        Command::Sbom(args) => sbom::run(&args),
+        Command::Sbom(args) => sbom::run(&args, home),
         Command::Why(args) => why(&args.package, home, format),
         Command::Code(args) => code(args.code.as_deref(), format),
         Command::Signer(args) => {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use linkward_deploy::OnUnknown;
 use linkward_model::{Environment, Tenant};
+use linkward_prove::Pattern;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -13,6 +14,8 @@ use toml::de::{DeTable, DeValue};
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) tenant: Tenant,
+    /// Lockfiles under these paths are samples, not dependencies; `up` names what it leaves out.
+    pub(crate) exclude: Vec<Pattern>,
     pub(crate) environment: Environment,
     pub(crate) listen: Listen,
     pub(crate) admission: Listen,
@@ -54,6 +57,9 @@ pub(crate) const DEFAULT: &str = r#"# Linkward's settings. Every line shows its 
 # tenant = "default"               # whose evidence this is
 # environment = "development"      # which policy decides where a command names no environment
 
+[project]
+# exclude = ["testdata/**", "**/testdata/**"]  # lockfiles that are no dependencies of this project; `up` counts them
+
 [console]
 # listen = "127.0.0.1:7070"        # console, API, log tiles, /metrics: loopback only
 # hosts = []                       # further Host names that the console answers to
@@ -68,9 +74,13 @@ pub(crate) const DEFAULT: &str = r#"# Linkward's settings. Every line shows its 
 # allowed_signers = ""             # file of ssh-keygen(1) ALLOWED SIGNERS: whose signed commits are proven
 "#;
 
+/// By convention of several tools, samples for tests.
+const EXCLUDED: &[&str] = &["testdata/**", "**/testdata/**"];
+
 /// The tables and keys there are, for the "did you mean" of an unknown one.
 const KNOWN: &[(&str, &[&str])] = &[
     ("home", &["tenant", "environment"]),
+    ("project", &["exclude"]),
     ("console", &["listen", "hosts"]),
     ("admission", &["listen", "names", "on_unknown"]),
     ("trust", &["builtin_root_max_age_days", "allowed_signers"]),
@@ -81,6 +91,7 @@ impl Default for Config {
         let local = |port| Listen { address: SocketAddr::from(([127, 0, 0, 1], port)), explicit: false };
         Self {
             tenant: Tenant::default(),
+            exclude: EXCLUDED.iter().filter_map(|glob| Pattern::parse(glob).ok()).collect(),
             environment: Environment::default(),
             listen: local(7070),
             admission: local(7443),
@@ -197,6 +208,11 @@ fn set(config: &mut Config, section: &str, key: &str, given: &Given<'_>) -> Resu
     match (section, key) {
         ("home", "tenant") => config.tenant = text(given)?.parse().map_err(|e| format!("{e}"))?,
         ("home", "environment") => config.environment = text(given)?.parse().map_err(|e| format!("{e}"))?,
+        ("project", "exclude") => {
+            let globs = list(given)?;
+            let parsed = globs.iter().map(|glob| Pattern::parse(glob)).collect::<Result<_, _>>();
+            config.exclude = parsed.map_err(|error| error.to_string())?;
+        }
         ("console", "listen") => config.listen = listen(given)?,
         ("console", "hosts") => config.hosts = list(given)?,
         // The webhook speaks TLS and tells nobody anything but a decision: API servers reach it from elsewhere.

@@ -1,5 +1,6 @@
 //! Looking at a project: its source, its lockfiles, its artifacts and the evidence beside them.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -7,6 +8,7 @@ use base64::Engine as _;
 use linkward_collect::{Scope, Walk, hash_file, signers_setting, source, walk};
 use linkward_issue::step::{self, Plan};
 use linkward_model::{Digest, Environment, Instant};
+use linkward_prove::Pattern;
 use serde_json::Value;
 
 use crate::cli;
@@ -32,6 +34,7 @@ pub(crate) struct Ran {
 
 pub(crate) fn look(
     path: &Path,
+    exclude: &[Pattern],
     named: &[PathBuf],
     environment: Option<Environment>,
     say: &dyn Fn(&str),
@@ -39,16 +42,15 @@ pub(crate) fn look(
     say("reading the source");
     let source = source_of(path);
     say("reading lockfiles and artifacts");
-    let wanted = |name: &str| linkward_inventory::is_lockfile(name).is_some() || is_evidence(name);
-    let mut walked = walk(path, &wanted, named).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut walked = walked(path, exclude, &is_evidence, named)?;
     let mut documents = Vec::new();
-    let evidence = walked.files.extract_if(.., |(name, _)| is_evidence(name));
+    let evidence = walked.0.files.extract_if(.., |(name, _)| is_evidence(name));
     for (name, bytes) in evidence {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         documents.push(Document { name, text });
     }
-    let seen = inventory_of(&project_name(path), &walked);
-    let artifacts = walked.artifacts.into_iter().map(|artifact| Found {
+    let seen = inventory_of(&project_name(path), &walked.0);
+    let artifacts = walked.0.artifacts.into_iter().map(|artifact| Found {
         name: artifact.name,
         digest: artifact.digest,
         size: artifact.size,
@@ -59,6 +61,7 @@ pub(crate) fn look(
         source,
         sbom: seen.sbom,
         lockfiles: seen.lockfiles,
+        left_out: walked.1,
         components: seen.components,
         gaps: seen.gaps,
         packages: seen.packages,
@@ -77,10 +80,29 @@ fn project_name(path: &Path) -> String {
     path.file_name().map_or_else(|| "project".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-pub(crate) fn inventory(path: &Path) -> Result<Seen> {
-    let walked = walk(path, &|name| linkward_inventory::is_lockfile(name).is_some(), &[])
+pub(crate) fn inventory(path: &Path, exclude: &[Pattern]) -> Result<Seen> {
+    Ok(inventory_of(&project_name(path), &walked(path, exclude, &|_| false, &[])?.0))
+}
+
+/// Lockfiles and what else is wanted, and the lockfiles that the settings leave out.
+fn walked(
+    path: &Path,
+    exclude: &[Pattern],
+    wanted: &dyn Fn(&str) -> bool,
+    named: &[PathBuf],
+) -> Result<(Walk, Vec<String>)> {
+    let left_out = RefCell::new(Vec::new());
+    let lockfile = |name: &str| {
+        let found = linkward_inventory::is_lockfile(name).is_some();
+        let sample = found && exclude.iter().any(|pattern| pattern.matches(name));
+        if sample {
+            left_out.borrow_mut().push(name.to_owned());
+        }
+        found && !sample
+    };
+    let walked = walk(path, &|name| lockfile(name) || wanted(name), named)
         .with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(inventory_of(&project_name(path), &walked))
+    Ok((walked, left_out.into_inner()))
 }
 
 fn inventory_of(project: &str, walked: &Walk) -> Seen {
@@ -141,9 +163,10 @@ fn source_of(path: &Path) -> Source {
 
 pub(crate) fn run_step(args: &cli::Run, home: &Home, builder: &str, from: &Path) -> Result<Ran> {
     let project = home.project();
-    let seen = inventory(project)?;
+    let exclude = home.config()?.exclude;
+    let seen = inventory(project, &exclude)?;
     let checkout = source(project).ok();
-    let lock = walk(project, &|name| linkward_inventory::is_lockfile(name).is_some(), &[])?;
+    let (lock, _) = walked(project, &exclude, &|_| false, &[])?;
     let materials = lock.files.iter().map(|(name, bytes)| (name.clone(), Digest::sha256(bytes))).collect();
     let directory = from.strip_prefix(project).map_or_else(
         |_| ".".to_owned(),
@@ -155,7 +178,7 @@ pub(crate) fn run_step(args: &cli::Run, home: &Home, builder: &str, from: &Path)
     let patterns = args
         .products
         .iter()
-        .map(|glob| linkward_prove::Pattern::parse(glob).map_err(anyhow::Error::new))
+        .map(|glob| Pattern::parse(glob).map_err(anyhow::Error::new))
         .collect::<Result<Vec<_>>>()?;
     let products = || products(project, &patterns);
     let plan = Plan {
@@ -187,7 +210,7 @@ pub(crate) fn run_step(args: &cli::Run, home: &Home, builder: &str, from: &Path)
 }
 
 /// Products by convention, or by the globs that were given.
-fn products(project: &Path, patterns: &[linkward_prove::Pattern]) -> std::io::Result<step::Listing> {
+fn products(project: &Path, patterns: &[Pattern]) -> std::io::Result<step::Listing> {
     if patterns.is_empty() {
         let walked = walk(project, &|_| false, &[])?;
         return Ok(walked.artifacts.into_iter().map(|artifact| (artifact.name, artifact.digest)).collect());

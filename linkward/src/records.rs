@@ -96,7 +96,7 @@ impl Note {
         );
         let says = json!({
             "name": ingest.project, "document": document, "format": "CycloneDX 1.6",
-            "components": ingest.components, "lockfiles": ingest.lockfiles, "gaps": ingest.gaps,
+            "components": ingest.components, "lockfiles": ingest.lockfiles, "left_out": ingest.left_out, "gaps": ingest.gaps,
             "artifacts": ingest.artifacts.iter().map(|found| json!({
                 "name": found.name, "digest": found.digest })).collect::<Vec<_>>(),
             "grade": "observed",

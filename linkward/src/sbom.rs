@@ -8,7 +8,9 @@ use linkward_evidence::Claim;
 use linkward_evidence::convert::{Target, convert as turn};
 use linkward_model::{Code, Exit, Instant};
 
-use crate::commands::print;
+use crate::commands::{complain, print};
+use crate::config::Config;
+use crate::home::Home;
 use crate::project;
 use crate::table;
 use crate::wire::Failure;
@@ -44,19 +46,26 @@ enum To {
     Spdx,
 }
 
-pub(crate) fn run(args: &Sbom) -> Result<Exit> {
+pub(crate) fn run(args: &Sbom, home: Option<&Path>) -> Result<Exit> {
     match &args.command {
-        None => of_project(&args.path),
+        None => of_project(&args.path, home),
         Some(SbomCommand::Convert { file, to, lossless }) => convert(file, *to, *lossless),
     }
 }
 
-fn of_project(path: &Path) -> Result<Exit> {
-    let seen = project::inventory(path)?;
+fn of_project(path: &Path, home: Option<&Path>) -> Result<Exit> {
+    let config = match Home::find(home, path) {
+        Ok(home) => home.config()?,
+        Err(_) => Config::default(),
+    };
+    let seen = project::inventory(path, &config.exclude)?;
     let Some(sbom) = seen.sbom else {
         return Err(Failure::new(Code::NoSbom, format!("no lockfile in {}", path.display())).into());
     };
     print(&sbom.text)?;
+    for gap in &seen.gaps {
+        complain(&format!("{}: {}", Code::SbomIncomplete, table::visible(gap)));
+    }
     Ok(if seen.gaps.is_empty() { Exit::Allowed } else { Exit::Unknown })
 }
 

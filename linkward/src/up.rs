@@ -39,7 +39,10 @@ pub(crate) fn up(args: &cli::Up, home: Option<&Path>, format: Format) -> Result<
     let progress = Progress::start();
     progress.say("opening the record");
     let access = Access::open(&home)?;
-    let ingest = project::look(&path, &args.artifacts, args.environment.clone(), &|what| progress.say(what))?;
+    let ingest =
+        project::look(&path, &home.config()?.exclude, &args.artifacts, args.environment.clone(), &|what| {
+            progress.say(what)
+        })?;
     progress.say("proving and deciding");
     let chain: Chain = access.ask(Request::Ingest(Box::new(ingest)))?;
     drop(progress);

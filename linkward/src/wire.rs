@@ -80,6 +80,9 @@ pub(crate) struct Ingest {
     /// CycloneDX text made from the lockfiles; absent where there is no lockfile.
     pub(crate) sbom: Option<Document>,
     pub(crate) lockfiles: Vec<String>,
+    /// Lockfiles that the settings take for samples.
+    #[serde(default)]
+    pub(crate) left_out: Vec<String>,
     pub(crate) components: usize,
     pub(crate) gaps: Vec<String>,
     pub(crate) packages: Vec<String>,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use base64::Engine as _;
-use linkward_model::{Code, Digest, Instant};
+use linkward_model::{Blame, Code, Digest, Instant};
 use linkward_prove::{AllowedSigners, Commit, ObjectId, Proven, Refusal};
 use serde_json::{Value, json};
 
@@ -89,6 +89,9 @@ impl CommitSignature {
                 let signed = proven.claim().signed();
                 format!("{}, proven", signed.address())
             }
+            State::Refused(refusal) if refusal.code == Code::CommitUnsigned => "none".to_owned(),
+            // A signature of a kind that is not checked says nothing against the commit.
+            State::Refused(refusal) if refusal.code.blame() == Blame::Missing => "not proven".to_owned(),
             State::Refused(_) => "refused".to_owned(),
             State::Open(..) => "not proven".to_owned(),
         }

@@ -108,7 +108,7 @@ impl Engine {
             vec![sbom.text.clone().into_bytes()],
             now,
         )?;
-        line.thing = format!("dependencies {}", ingest.lockfiles.join(", "));
+        line.thing = lockfiles(ingest);
         line.digest = Some(document.short());
         line.sbom = crate::table::counted(ingest.components, "component");
         line.log = format!("#{record}");
@@ -167,6 +167,22 @@ impl Engine {
             reasons: reasons(verdict.value()),
         })
     }
+}
+
+/// The first lockfiles by name; a monorepo has hundreds.
+fn lockfiles(ingest: &Ingest) -> String {
+    const NAMED: usize = 3;
+    let mut text = format!(
+        "dependencies {}",
+        ingest.lockfiles.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ")
+    );
+    if let Some(more) = ingest.lockfiles.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        text.push_str(&format!(" and {more} more"));
+    }
+    if !ingest.left_out.is_empty() {
+        text.push_str(&format!(" ({} left out)", ingest.left_out.len()));
+    }
+    text
 }
 
 /// What the proofs of an artifact say, in table cells.
