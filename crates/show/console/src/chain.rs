@@ -11,6 +11,7 @@ pub(crate) struct Chain {
     pub(crate) version: u32,
     pub(crate) log: Log,
     pub(crate) stages: Vec<Stage>,
+    pub(crate) inputs: Vec<Input>,
     pub(crate) artifacts: Vec<Artifact>,
 }
 
@@ -26,6 +27,19 @@ pub(crate) struct Stage {
     pub(crate) name: &'static str,
     pub(crate) count: u64,
     pub(crate) what: &'static str,
+}
+
+/// What artifacts are made from: the newest source and the newest inventory of each project.
+#[derive(Debug, Serialize)]
+pub(crate) struct Input {
+    pub(crate) what: &'static str,
+    pub(crate) project: String,
+    pub(crate) name: String,
+    pub(crate) state: String,
+    /// `proven`, `refused`, `unproven`; nothing for an inventory.
+    pub(crate) signature: Option<String>,
+    pub(crate) detail: String,
+    pub(crate) record: u64,
 }
 
 /// The newest verdict of an artifact.
@@ -81,7 +95,69 @@ pub(crate) fn read(store: &Store) -> Result<Chain, StoreError> {
             root: checkpoint.root().to_string(),
         },
         stages,
+        inputs: inputs(store)?,
         artifacts: artifacts(store, 200)?,
+    })
+}
+
+/// Looks through the newest observations and SBOMs; older projects are found by search.
+fn inputs(store: &Store) -> Result<Vec<Input>, StoreError> {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut found = Vec::new();
+    for (kind, read) in
+        [(Kind::Observation, source as fn(&Value, u64) -> Option<Input>), (Kind::Sbom, inventory)]
+    {
+        for row in store.rows(&Filter { kind: Some(kind), term: None, before: None, limit: 200 })? {
+            if let Some(input) = read(&store.body(row.index)?.says, row.index)
+                && seen.insert((input.what, input.project.clone()))
+            {
+                found.push(input);
+            }
+        }
+    }
+    found.sort_by(|a, b| (&a.project, b.what).cmp(&(&b.project, a.what)));
+    Ok(found)
+}
+
+fn source(says: &Value, record: u64) -> Option<Input> {
+    let text = |pointer: &str| says.pointer(pointer).and_then(Value::as_str);
+    if text("/what") != Some("source") {
+        return None;
+    }
+    let revision = text("/source/revision").map_or_else(|| "no revision".to_owned(), |r| format!("git:{r}"));
+    // Records of before commits were proven keep the state with the source.
+    let signature = text("/signature/state").or_else(|| text("/source/signature/state"))?;
+    let detail = match signature {
+        "proven" => format!(
+            "{} with {}",
+            text("/signature/signer").unwrap_or(""),
+            text("/signature/key").unwrap_or("")
+        ),
+        _ => text("/signature/why").or_else(|| text("/source/signature/why")).unwrap_or("").to_owned(),
+    };
+    Some(Input {
+        what: "source",
+        project: text("/project")?.to_owned(),
+        name: revision,
+        state: text("/source/tree").unwrap_or("not known").to_owned(),
+        signature: Some(signature.to_owned()),
+        detail,
+        record,
+    })
+}
+
+fn inventory(says: &Value, record: u64) -> Option<Input> {
+    let list = |name: &str| says.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let lockfiles: Vec<&str> = list("lockfiles").iter().filter_map(Value::as_str).collect();
+    let gaps = list("gaps").len();
+    Some(Input {
+        what: "dependencies",
+        project: says.get("name").and_then(Value::as_str)?.to_owned(),
+        name: lockfiles.join(", "),
+        state: format!("{} components", says.get("components").and_then(Value::as_u64)?),
+        signature: None,
+        detail: if gaps == 0 { String::new() } else { format!("{gaps} gaps: see the record") },
+        record,
     })
 }
 

@@ -69,9 +69,9 @@ pub(crate) fn message(title: &str, text: &str, command: &str) -> Markup {
 /// A state as a word and a shape, never as a colour alone.
 pub(crate) fn badge(state: &str) -> Markup {
     let (mark, class) = match state {
-        "allow" | "passed" | "met" => ("\u{2713}", "good"),
+        "allow" | "passed" | "met" | "proven" => ("\u{2713}", "good"),
         "deny" | "failed" | "refused" => ("\u{2717}", "bad"),
-        "unknown" | "missing" => ("?", "open"),
+        "unknown" | "missing" | "unproven" => ("?", "open"),
         _ => ("\u{2013}", "quiet"),
     };
     html! { span class={ "badge " (class) } { span aria-hidden="true" { (mark) } " " (state) } }

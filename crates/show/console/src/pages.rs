@@ -28,6 +28,18 @@ pub(crate) fn chain(store: &Store, home: &HomeFacts) -> Result<Markup, StoreErro
                     li { strong { (stage.count) } span { (stage.name) } small { (stage.what) } }
                 }
             }
+            h2 { "Source and dependencies" }
+            @if chain.inputs.is_empty() { p { "No project was looked at yet." } }
+            @else { div.scroll tabindex="0" role="region" aria-label="Source and dependencies" { table {
+                caption { "The newest of each project" }
+                thead { tr { th scope="col" { "Project" } th scope="col" { "What" } th scope="col" { "Name" } th scope="col" { "State" }
+                    th scope="col" { "Signature" } th scope="col" { "Record" } } }
+                tbody { @for input in &chain.inputs { tr {
+                    td { (visible(&input.project)) } td { (input.what) } td { (visible(&input.name)) } td { (visible(&input.state)) }
+                    td { @if let Some(signature) = &input.signature { (badge(signature)) " " } (visible(&input.detail)) }
+                    td { a href={ "/log/entry/" (input.record) } { "record " (input.record) } }
+                } } }
+            } } }
             h2 { "Artifacts" }
             @if chain.artifacts.is_empty() {
                 p { "Nothing was decided yet. Run " code { "linkward up" } " in a project, or " code { "linkward run -- CMD" } " to build one." }
@@ -155,11 +167,47 @@ pub(crate) fn artifact(store: &Store, text: &str) -> Result<Response, StoreError
                 } } }
             } }
         }
-        @if !sboms.is_empty() { h2 { "SBOM" } (records(&sboms, "SBOMs that name this artifact")) }
+        @if let Some(row) = sboms.first() { h2 { "SBOM" } (components(store, row)?) (records(&sboms, "SBOMs that name this artifact")) }
         h2 { "Records" }
         (records(&all, "Everything that is recorded of this digest"))
     };
     Ok(Response::page(200, page(&name, "", &content)))
+}
+
+/// What an SBOM's record says: its packages, the first of them by name, and its gaps.
+fn components(store: &Store, row: &Row) -> Result<Markup, StoreError> {
+    const MOST: usize = 100;
+    let body = store.body(row.index)?;
+    let packages: Vec<&str> = body
+        .terms
+        .iter()
+        .filter(|term| term.kind == TermKind::Package)
+        .map(|term| term.value.as_str())
+        .collect();
+    let gaps = body.says.get("gaps").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    Ok(html! {
+        p { (packages.len()) " packages, from " a href={ "/log/entry/" (row.index) } { "record " (row.index) } "." }
+        @if !gaps.is_empty() {
+            p { (badge("missing")) " The SBOM has gaps:" }
+            ul { @for gap in gaps.iter().take(20).filter_map(Value::as_str) { li { (visible(gap)) } }
+                @if gaps.len() > 20 { li { "and " (gaps.len() - 20) " more" } } }
+        }
+        details { summary { "Packages" }
+            ul.packages { @for package in packages.iter().take(MOST) { li { a href={ "/search?q=" (escaped(package)) } { (visible(package)) } } }
+                @if packages.len() > MOST { li { "and " (packages.len() - MOST) " more: " code { "linkward sbom" } } } } }
+    })
+}
+
+/// A value in a query.
+fn escaped(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'/' | b':' => {
+                char::from(byte).to_string()
+            }
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
 }
 
 fn field<'a>(value: &'a Value, name: &str) -> &'a str {
@@ -183,7 +231,7 @@ pub(crate) fn log(store: &Store, request: &Request<'_>) -> Result<Markup, StoreE
         "/log",
         &html! {
             p.lead { "An append-only Merkle tree. Anybody with this checkpoint can prove that a record is in it, and that nothing was taken out." }
-            pre { (visible(&String::from_utf8_lossy(checkpoint.note()))) }
+            pre tabindex="0" role="region" aria-label="Checkpoint" { (visible(&String::from_utf8_lossy(checkpoint.note()))) }
             p { a href="/log/verify" { "Verify in place" } ", or read the tiles: " a href="/tlog/evidence/checkpoint" { "checkpoint" } }
             (records(&rows, "Records, newest first"))
             @if let Some(last) = last { p { a href={ "/log?before=" (last) } { "Older records" } } }
@@ -213,7 +261,7 @@ pub(crate) fn entry(store: &Store, text: &str) -> Result<Response, StoreError> {
             dt { "Inclusion" } dd { @if root == Some(checkpoint.root()) { (badge("passed")) } @else { (badge("failed")) }
                 " recomputed just now: leaf " (index) " of " (checkpoint.size()) " leads to root " code { (checkpoint.root()) } } }
         h2 { "Says" }
-        pre { (visible(&says)) }
+        pre tabindex="0" role="region" aria-label="What the record says" { (visible(&says)) }
         @if !body.terms.is_empty() {
             h2 { "Found by" }
             ul { @for term in body.terms.iter().take(50) { li { (term.kind.as_str()) ": "
@@ -264,10 +312,16 @@ pub(crate) fn verify(store: &Store) -> Result<Markup, StoreError> {
                 Some(what) => p { (badge("failed")) " " (visible(what)) },
             }
             p { "To read every tile, entry and blob from the first byte to the last: " code { "linkward log verify" } }
-            pre { (visible(&String::from_utf8_lossy(checkpoint.note()))) }
+            pre tabindex="0" role="region" aria-label="Checkpoint" { (visible(&String::from_utf8_lossy(checkpoint.note()))) }
         },
     ))
 }
+
+/// Types of purls that a bare name is looked for in.
+const ECOSYSTEMS: &[&str] = &[
+    "cargo", "npm", "pypi", "golang", "maven", "nuget", "gem", "composer", "deb", "rpm", "apk", "oci",
+    "github",
+];
 
 pub(crate) fn search(store: &Store, request: &Request<'_>) -> Result<Markup, StoreError> {
     let query = request.parameter("q").unwrap_or_default();
@@ -275,7 +329,9 @@ pub(crate) fn search(store: &Store, request: &Request<'_>) -> Result<Markup, Sto
     let mut groups = Vec::new();
     if !query.is_empty() && query.len() <= 500 {
         let plain = format!("sha256:{query}");
-        let prefixes: Vec<(TermKind, &str)> = vec![
+        // A package by its bare name, whatever its ecosystem.
+        let purls: Vec<String> = ECOSYSTEMS.iter().map(|kind| format!("pkg:{kind}/{query}")).collect();
+        let mut prefixes: Vec<(TermKind, &str)> = vec![
             (TermKind::Digest, query),
             (TermKind::Digest, &plain),
             (TermKind::Package, query),
@@ -284,6 +340,7 @@ pub(crate) fn search(store: &Store, request: &Request<'_>) -> Result<Markup, Sto
             (TermKind::Builder, query),
             (TermKind::Revision, query),
         ];
+        prefixes.extend(purls.iter().map(|purl| (TermKind::Package, purl.as_str())));
         for (kind, prefix) in prefixes {
             for value in store.terms(kind, prefix, 20)? {
                 let term = Term::new(kind, &value);
@@ -296,7 +353,7 @@ pub(crate) fn search(store: &Store, request: &Request<'_>) -> Result<Markup, Sto
         "Search",
         "",
         &html! {
-            @if query.is_empty() { p { "Search by the start of a digest, a purl such as " code { "pkg:cargo/serde" } ", a signer, a builder, a revision as " code { "git:" } ", or a name." } }
+            @if query.is_empty() { p { "Search by the start of a digest, a package as " code { "serde" } " or " code { "pkg:cargo/serde" } ", a signer, a builder, a revision as " code { "git:" } ", or a name." } }
             @else if groups.is_empty() { p { "Nothing recorded starts with " code { (visible(query)) } "." } }
             @for (kind, value, rows) in &groups {
                 h2 { (kind.as_str()) ": "
