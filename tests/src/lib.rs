@@ -1,7 +1,9 @@
 //! What the end-to-end tests share: the built binary, and what cargo built on the way.
 
+mod browser;
 mod daemon;
 
+pub use browser::Browser;
 pub use daemon::Daemon;
 
 use std::collections::BTreeMap;

@@ -6,10 +6,51 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 
 /// Reasons for skipping that CI does not accept.
-const REQUIRED: &[&str] = &["LINKWARD_VECTORS is not set", "git is not installed"];
+const REQUIRED: &[&str] = &[
+    "LINKWARD_VECTORS is not set",
+    "git is not installed",
+    "ssh-keygen is not installed",
+    "chromium is not installed",
+];
+
+/// Programs that tests drive, and the Debian package that holds each.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("git", "git"),
+    ("ssh-keygen", "openssh-client"),
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
+];
+
+/// Installs what is missing where that is possible without asking: as root, on a system with apt.
+fn install() {
+    let on_path = |name: &str| {
+        std::env::var_os("PATH")
+            .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).is_file()))
+    };
+    let missing: Vec<&str> =
+        PROGRAMS.iter().filter(|(program, _)| !on_path(program)).map(|(_, package)| *package).collect();
+    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
+    if missing.is_empty() || !root || !on_path("apt-get") {
+        return;
+    }
+    println!("installing for the tests: {}", missing.join(" "));
+    let apt = |arguments: &[&str]| {
+        Command::new("apt-get")
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdout(Stdio::null())
+            .status()
+    };
+    let _ = apt(&["update", "-qq"]);
+    let installed = apt(&[&["install", "-y", "-qq", "--no-install-recommends"], &missing[..]].concat());
+    if !installed.is_ok_and(|status| status.success()) {
+        println!("they could not be installed: what needs them is skipped, and said below");
+    }
+}
 
 pub(crate) fn test(variables: &[(&str, &str)]) -> Result<()> {
     let root = crate::root()?;
+    install();
     let vectors = std::env::var_os("LINKWARD_VECTORS").map(std::path::PathBuf::from).or_else(|| {
         let beside = root.parent()?.join("shared/vectors");
         beside.is_dir().then_some(beside)

@@ -5,6 +5,7 @@ mod admission;
 mod chain;
 mod commits;
 mod compile_fail;
+mod console;
 mod daemon;
 mod golden;
 mod verify;
