@@ -8,6 +8,7 @@ pub mod cyclonedx;
 pub mod dsse;
 mod fault;
 mod field;
+pub mod predicate;
 pub mod rekor;
 pub mod sbom;
 pub mod slsa;

@@ -1,19 +1,19 @@
-//! SLSA provenance v0.2 and v1: who built what, from which source, how.
+//! SLSA provenance v0.1, v0.2 and v1 (which v1.1 kept): who built what, from which source, how.
 
 use linkward_model::Instant;
 use serde_json::Value;
 
 use crate::Fault;
 use crate::field::Field;
+use crate::predicate::Predicate;
 use crate::statement::Statement;
 
-const V0_2: &str = "https://slsa.dev/provenance/v0.2";
-const V1: &str = "https://slsa.dev/provenance/v1";
 /// Most materials that are kept.
 const MAX_MATERIALS: usize = 100_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
+    V0_1,
     V0_2,
     V1,
 }
@@ -47,12 +47,10 @@ impl Provenance {
     /// # Errors
     /// The predicate says that it is provenance but is not.
     pub fn from_statement(statement: &Statement) -> Result<Option<Self>, Fault> {
-        let root = Field::root(&statement.predicate);
-        match statement.predicate_type.as_str() {
-            V1 => v1(&root).map(Some),
-            V0_2 => v0_2(&root).map(Some),
-            _ => Ok(None),
-        }
+        Ok(match Predicate::read(statement)? {
+            Predicate::Provenance(provenance) => Some(provenance),
+            _ => None,
+        })
     }
 
     /// The exit code of a step that our recorder ran.
@@ -75,7 +73,7 @@ impl Provenance {
     }
 }
 
-fn v1(field: &Field<'_>) -> Result<Provenance, Fault> {
+pub(crate) fn v1(field: &Field<'_>) -> Result<Provenance, Fault> {
     let definition = field.required("buildDefinition")?;
     let run = field.required("runDetails")?;
     let metadata = run.optional("metadata");
@@ -92,7 +90,7 @@ fn v1(field: &Field<'_>) -> Result<Provenance, Fault> {
     })
 }
 
-fn v0_2(field: &Field<'_>) -> Result<Provenance, Fault> {
+pub(crate) fn v0_2(field: &Field<'_>) -> Result<Provenance, Fault> {
     let metadata = field.optional("metadata");
     Ok(Provenance {
         version: Version::V0_2,
@@ -103,6 +101,23 @@ fn v0_2(field: &Field<'_>) -> Result<Provenance, Fault> {
         started: time(metadata.as_ref(), "buildStartedOn")?,
         finished: time(metadata.as_ref(), "buildFinishedOn")?,
         parameters: member(field, "invocation"),
+        internal: Value::Null,
+    })
+}
+
+/// The recipe of v0.1 is what later versions call build type and parameters.
+pub(crate) fn v0_1(field: &Field<'_>) -> Result<Provenance, Fault> {
+    let metadata = field.optional("metadata");
+    let recipe = field.required("recipe")?;
+    Ok(Provenance {
+        version: Version::V0_1,
+        builder: field.required("builder")?.required("id")?.text()?.to_owned(),
+        build_type: recipe.required("type")?.text()?.to_owned(),
+        invocation: text(metadata.as_ref(), "buildInvocationId")?,
+        materials: materials(field, "materials")?,
+        started: time(metadata.as_ref(), "buildStartedOn")?,
+        finished: time(metadata.as_ref(), "buildFinishedOn")?,
+        parameters: recipe.value().clone(),
         internal: Value::Null,
     })
 }

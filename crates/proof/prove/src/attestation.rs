@@ -1,5 +1,6 @@
 //! What a proven bundle attests.
 
+use linkward_evidence::predicate::Predicate;
 use linkward_evidence::slsa::Provenance;
 use linkward_evidence::statement::{Statement, Subject};
 use linkward_model::{Digest, Instant};
@@ -11,7 +12,7 @@ use crate::extension::FulcioExtension;
 pub struct Attestation {
     pub(crate) subjects: Vec<Subject>,
     pub(crate) statement: Option<Statement>,
-    pub(crate) provenance: Option<Provenance>,
+    pub(crate) predicate: Predicate,
     pub(crate) sbom: Option<SbomSummary>,
     pub(crate) logged: Vec<Logged>,
     pub(crate) stamps: Vec<Stamp>,
@@ -55,7 +56,15 @@ impl Attestation {
     }
 
     pub fn provenance(&self) -> Option<&Provenance> {
-        self.provenance.as_ref()
+        match &self.predicate {
+            Predicate::Provenance(provenance) => Some(provenance),
+            _ => None,
+        }
+    }
+
+    /// What the statement says, where its type is one that is read.
+    pub fn predicate(&self) -> &Predicate {
+        &self.predicate
     }
 
     pub fn sbom(&self) -> Option<&SbomSummary> {

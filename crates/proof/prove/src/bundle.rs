@@ -1,8 +1,8 @@
 //! The proof of a Sigstore bundle, check by check, always in the same order.
 
 use linkward_evidence::bundle::{Bundle, Content, LogEntry, Material, Version};
+use linkward_evidence::predicate::Predicate;
 use linkward_evidence::rekor::{self, Entry};
-use linkward_evidence::slsa::Provenance;
 use linkward_evidence::statement::{Statement, Subject};
 use linkward_model::{Check, Code, Digest, Identity, Instant};
 
@@ -239,10 +239,11 @@ impl<'a> Run<'a> {
         self.entries_match(bundle, signature, &verifier, &key, &content)?;
         self.subject(&content, artifact)?;
         let identity = self.identity(&verifier, &key, signer)?;
-        let provenance = match &content.statement {
-            Some(statement) => Provenance::from_statement(statement)
-                .map_err(|fault| (fault.code, format!("predicate {fault}")))?,
-            None => None,
+        let predicate = match &content.statement {
+            Some(statement) => {
+                Predicate::read(statement).map_err(|fault| (fault.code, format!("predicate {fault}")))?
+            }
+            None => Predicate::Other,
         };
         let managed = matches!(verifier, Verifier::Keys(_)).then(|| key.spki().to_vec());
         let extensions = match &verifier {
@@ -254,7 +255,7 @@ impl<'a> Run<'a> {
                 sbom: content.statement.as_ref().and_then(sbom),
                 subjects: content.subjects,
                 statement: content.statement,
-                provenance,
+                predicate,
                 logged,
                 stamps,
                 extensions,

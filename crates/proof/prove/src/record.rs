@@ -29,7 +29,7 @@ impl Recordable for Proven<Attestation> {
             }
             Identity::Key { id } => terms.push(Term::new(TermKind::Identity, id.to_string())),
         }
-        if let Some(provenance) = &claim.provenance {
+        if let Some(provenance) = claim.provenance() {
             terms.push(Term::new(TermKind::Builder, &provenance.builder));
             terms.extend(
                 provenance.revisions().map(|hex| Term::new(TermKind::Revision, format!("git:{hex}"))),
@@ -56,7 +56,7 @@ impl Recordable for Proven<Attestation> {
             "checks": self.checks,
             "subjects": subjects,
             "predicate_type": claim.statement.as_ref().map(|statement| &statement.predicate_type),
-            "builder": claim.provenance.as_ref().map(|provenance| &provenance.builder),
+            "builder": claim.provenance().map(|provenance| &provenance.builder),
             "components": claim.sbom.as_ref().map(|sbom| sbom.components),
             "logged": logged,
             "extensions": claim.extensions.iter().map(|(name, value)| json!({ "name": name.as_str(), "value": value })).collect::<Vec<_>>(),
@@ -67,7 +67,7 @@ impl Recordable for Proven<Attestation> {
     }
 
     fn claimed(&self) -> Option<Instant> {
-        self.claim.provenance.as_ref().and_then(|provenance| provenance.finished.or(provenance.started))
+        self.claim.provenance().and_then(|provenance| provenance.finished.or(provenance.started))
     }
 
     fn proven(&self) -> Option<Instant> {

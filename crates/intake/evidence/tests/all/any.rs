@@ -1,6 +1,8 @@
 //! Parsers meet anything: never a panic, and what is damaged is read or refused with a place.
 
 use linkward_evidence::parse;
+use linkward_evidence::predicate::Predicate;
+use linkward_evidence::statement::Statement;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -27,7 +29,10 @@ fn strange() -> impl Strategy<Value = Value> {
 fn places(value: &Value, at: String, found: &mut Vec<String>) {
     match value {
         Value::Object(map) => {
-            map.iter().for_each(|(name, value)| places(value, format!("{at}/{name}"), found))
+            map.iter().for_each(|(name, value)| {
+                let name = name.replace('~', "~0").replace('/', "~1");
+                places(value, format!("{at}/{name}"), found);
+            });
         }
         Value::Array(list) => {
             list.iter().enumerate().for_each(|(index, value)| places(value, format!("{at}/{index}"), found));
@@ -58,6 +63,9 @@ proptest! {
             places(&document, String::new(), &mut found);
             let place = &found[place.index(found.len())];
             *document.pointer_mut(place).unwrap() = other;
+            if let Ok(statement) = Statement::parse(document.to_string().as_bytes()) {
+                let _ = Predicate::read(&statement);
+            }
             if let Err(fault) = parse(document.to_string().as_bytes()) {
                 assert!(fault.place.starts_with('$') || fault.place.starts_with("line"), "{fault:?}");
                 assert!(!fault.message.is_empty());

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use linkward_evidence::bundle::{Bundle, Content, Material};
-use linkward_evidence::slsa::Provenance;
+use linkward_evidence::predicate::Predicate;
 use linkward_evidence::statement::Statement;
 use linkward_evidence::{Claim, FORMATS, Fault, parse};
 
@@ -24,21 +24,21 @@ pub(crate) fn cases(kind: &str) -> Vec<(String, Vec<u8>)> {
     found
 }
 
-/// As `parse`, and into what a statement says of a build.
-fn read(bytes: &[u8]) -> Result<(Claim, Option<Provenance>), Fault> {
+/// As `parse`, and into what a statement says.
+fn read(bytes: &[u8]) -> Result<(Claim, Predicate), Fault> {
     let claim = parse(bytes)?;
-    let provenance = match &claim {
-        Claim::Statement(statement) => Provenance::from_statement(statement)?,
-        _ => None,
+    let predicate = match &claim {
+        Claim::Statement(statement) => Predicate::read(statement)?,
+        _ => Predicate::Other,
     };
-    Ok((claim, provenance))
+    Ok((claim, predicate))
 }
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).chars().take(40).collect()
 }
 
-fn described(claim: &Claim, provenance: Option<&Provenance>) -> String {
+fn described(claim: &Claim, predicate: &Predicate) -> String {
     match claim {
         Claim::Bundle(bundle) => bundle_lines(bundle),
         Claim::Envelope(envelope) => {
@@ -49,18 +49,23 @@ fn described(claim: &Claim, provenance: Option<&Provenance>) -> String {
                 .collect();
             format!("{} {}\n{}\n", envelope.payload_type, text(&envelope.payload), signatures.join("\n"))
         }
-        Claim::Statement(statement) => statement_lines(statement, provenance),
+        Claim::Statement(statement) => statement_lines(statement, predicate),
         Claim::Sbom(sbom) => format!("{sbom:#?}\nshortcomings {:#?}\n", sbom.shortcomings()),
     }
 }
 
-fn statement_lines(statement: &Statement, provenance: Option<&Provenance>) -> String {
+fn statement_lines(statement: &Statement, predicate: &Predicate) -> String {
     let mut out =
         format!("{:?} {}\n{:#?}\n", statement.version, statement.predicate_type, statement.subjects);
-    if let Some(provenance) = provenance {
-        let revisions: Vec<&str> = provenance.revisions().collect();
-        writeln!(out, "{provenance:#?}\nexit {:?}, revisions {revisions:?}", provenance.exit_code()).unwrap();
+    match predicate {
+        Predicate::Provenance(provenance) => {
+            let revisions: Vec<&str> = provenance.revisions().collect();
+            writeln!(out, "{provenance:#?}\nexit {:?}, revisions {revisions:?}", provenance.exit_code())
+        }
+        Predicate::Other => Ok(()),
+        other => writeln!(out, "{other:#?}"),
     }
+    .unwrap();
     out
 }
 
@@ -112,8 +117,8 @@ fn compare(path: &Path, found: &str) {
 fn good_documents_are_read_as_expected() {
     let mut names = Vec::new();
     for (name, bytes) in cases("good") {
-        let (claim, provenance) = read(&bytes).unwrap_or_else(|fault| panic!("{name}: {fault}"));
-        compare(&folder("good").join(format!("{name}.txt")), &described(&claim, provenance.as_ref()));
+        let (claim, predicate) = read(&bytes).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+        compare(&folder("good").join(format!("{name}.txt")), &described(&claim, &predicate));
         names.push(name);
     }
     for start in ["bundle-", "dsse", "statement-", "cyclonedx-", "spdx-"] {
@@ -130,4 +135,18 @@ fn bad_documents_are_refused_with_code_and_place() {
         writeln!(table, "{name}: {} {fault}", fault.code.as_str()).unwrap();
     }
     compare(&folder("bad").join("expected.txt"), &table);
+}
+
+/// A predicate type without a document that is read and one that is refused is not tested at all.
+#[test]
+fn every_predicate_type_has_its_cases() {
+    let named = |kind| -> Vec<String> {
+        let statements = cases(kind).into_iter().filter_map(|(_, bytes)| Statement::parse(&bytes).ok());
+        statements.map(|statement| statement.predicate_type).collect()
+    };
+    let (good, bad) = (named("good"), named("bad"));
+    for name in Predicate::types() {
+        assert!(good.iter().any(|known| known == name), "no good case of {name}");
+        assert!(bad.iter().any(|known| known == name), "no bad case of {name}");
+    }
 }
