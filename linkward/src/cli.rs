@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Policy(PolicyCommand),
     /// Print the SBOM of a project's lockfiles, CycloneDX 1.6 JSON
     Sbom(crate::sbom::Sbom),
+    /// What a VEX document says of a vulnerability in a component of a product
+    Vex(crate::vex::Vex),
     /// Which recorded projects and artifacts contain a package
     Why(Why),
     /// What a reason code means and what to do

@@ -15,7 +15,7 @@ use crate::cli::{
 use crate::home::Home;
 use crate::table::{self, Style};
 use crate::wire::{Admit, Checked, Document, Explanation, Failure, Outcome, Replay, Request, Submitted};
-use crate::{sbom, up, verify};
+use crate::{sbom, up, verify, vex};
 
 /// Says something to whoever watches a running daemon.
 pub(crate) fn complain(what: &str) {
@@ -39,6 +39,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Admit(command) => admit(&command, home, format),
         Command::Policy(command) => policy(&command, home, format),
         Command::Sbom(args) => sbom::run(&args, home),
+        Command::Vex(args) => vex::run(&args, format),
         Command::Why(args) => why(&args.package, home, format),
         Command::Code(args) => code(args.code.as_deref(), format),
         Command::Signer(args) => {

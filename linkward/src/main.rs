@@ -15,6 +15,7 @@ mod socket;
 mod table;
 mod up;
 mod verify;
+mod vex;
 mod wire;
 
 use std::process::ExitCode;

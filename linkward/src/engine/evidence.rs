@@ -39,6 +39,7 @@ impl Engine {
             Claim::Envelope(_) => "dsse",
             Claim::Statement(_) => "in-toto-statement",
             Claim::Sbom(_) => "sbom",
+            Claim::Vex(_) => "vex",
         };
         let note = Note::claim(&document.name, format, digest, environment);
         let claimed = self.store.append(note, vec![bytes.to_vec()], now)?.index();

@@ -128,6 +128,7 @@ codes! {
     TimestampsTooFew = "timestamps-too-few", Missing, "Fewer timestamp authorities vouch for the time than are needed.", "Sign again with further timestamp authorities.";
     NoSbom = "no-sbom", Missing, "No SBOM of this artifact is recorded.", "Run `linkward up` in the project that builds it.";
     SbomIncomplete = "sbom-incomplete", Missing, "The SBOM leaves out what policy asks for.", "Mend what `linkward explain` lists, or use a lockfile.";
+    VexNotAbout = "vex-not-about", Missing, "No statement speaks of this vulnerability in this component of this product.", "A statement about the vulnerability alone does not count; ask the product's maker for one that names product and component.";
     NotLogged = "not-logged", Missing, "The evidence is not in an accepted transparency log.", "Log it: sign with a log.";
     NoEvidence = "no-evidence", Missing, "Nothing at all is recorded of this digest.", "Submit its evidence, or check that the digest is right.";
     NoPolicy = "no-policy", Missing, "No policy rule covers this artifact.", "Add a rule for it to policy.yaml.";

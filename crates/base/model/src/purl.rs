@@ -90,6 +90,13 @@ impl Purl {
         self
     }
 
+    /// The purl of all versions.
+    #[must_use]
+    pub fn without_version(mut self) -> Self {
+        self.version = None;
+        self
+    }
+
     pub fn kind(&self) -> &str {
         &self.kind
     }

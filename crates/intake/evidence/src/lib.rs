@@ -16,6 +16,7 @@ pub mod spdx;
 pub mod statement;
 mod strict;
 pub mod trusted_root;
+pub mod vex;
 pub mod yaml;
 
 use serde_json::Value;
@@ -33,6 +34,7 @@ pub enum Claim {
     Envelope(dsse::Envelope),
     Statement(statement::Statement),
     Sbom(sbom::Sbom),
+    Vex(vex::Vex),
 }
 
 /// One format: how to tell it from the others, and how to read it.
@@ -50,8 +52,15 @@ pub trait Format: Sync {
 }
 
 /// Every format that is read, the most specific first.
-pub const FORMATS: &[&dyn Format] =
-    &[&bundle::Format, &dsse::Format, &statement::Format, &cyclonedx::Format, &spdx::Format];
+pub const FORMATS: &[&dyn Format] = &[
+    &bundle::Format,
+    &dsse::Format,
+    &statement::Format,
+    &cyclonedx::Format,
+    &spdx::Format,
+    &vex::openvex::Format,
+    &vex::csaf::Format,
+];
 
 /// Recognises a document by its content and reads it.
 ///

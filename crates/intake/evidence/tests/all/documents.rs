@@ -50,6 +50,7 @@ fn described(claim: &Claim, predicate: &Predicate) -> String {
             format!("{} {}\n{}\n", envelope.payload_type, text(&envelope.payload), signatures.join("\n"))
         }
         Claim::Statement(statement) => statement_lines(statement, predicate),
+        Claim::Vex(vex) => format!("{vex:#?}\n"),
         Claim::Sbom(sbom) => format!("{sbom:#?}\nshortcomings {:#?}\n", sbom.shortcomings()),
     }
 }
@@ -121,10 +122,10 @@ fn good_documents_are_read_as_expected() {
         compare(&folder("good").join(format!("{name}.txt")), &described(&claim, &predicate));
         names.push(name);
     }
-    for start in ["bundle-", "dsse", "statement-", "cyclonedx-", "spdx-"] {
+    for start in ["bundle-", "dsse", "statement-", "cyclonedx-", "spdx-", "openvex-", "csaf-vex-"] {
         assert!(names.iter().any(|name| name.starts_with(start)), "no good case of {start}");
     }
-    assert_eq!(FORMATS.len(), 5, "a new format needs cases of its own here");
+    assert_eq!(FORMATS.len(), 7, "a new format needs cases of its own here");
 }
 
 #[test]

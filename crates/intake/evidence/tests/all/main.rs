@@ -6,3 +6,4 @@ mod convert;
 mod cyclonedx;
 mod documents;
 mod spdx;
+mod vex;
