@@ -6,6 +6,7 @@ pub mod bundle;
 pub mod convert;
 pub mod cyclonedx;
 pub mod dsse;
+pub mod event;
 mod fault;
 mod field;
 pub mod predicate;
