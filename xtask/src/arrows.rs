@@ -19,13 +19,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("record", &["model", "ledger"]),
     ("issue", &["model", "ledger", "evidence", "prove"]),
     ("decide", &["model", "ledger", "prove"]),
+    ("detect", &["model", "ledger", "evidence"]),
     ("deploy", &["model", "ledger", "record", "decide"]),
     ("console", &["model", "ledger", "record"]),
     ("tests", &["model", "ledger", "testkit"]),
 ];
 
 /// Crates that do I/O, SQL or async, and may not stand below these.
-const PURE: &[&str] = &["model", "ledger", "evidence", "inventory", "advisory", "prove", "decide"];
+const PURE: &[&str] =
+    &["model", "ledger", "evidence", "inventory", "advisory", "prove", "decide", "detect"];
 const IMPURE: &[&str] = &["tokio", "hyper", "axum", "rusqlite", "rustls", "reqwest", "socket2", "mio"];
 
 pub(crate) fn check() -> Result<()> {

@@ -117,6 +117,8 @@ codes! {
     CommitSignerExpired = "commit-signer-expired", Proof, "The key was not valid at the time that the commit or tag claims.", "Compare the time with valid-after and valid-before in the allowed signers.";
     CommitSignerCertificate = "commit-signer-certificate", Missing, "The key is vouched for by an SSH certificate authority, which Linkward does not check.", "List the signer's own key in the allowed signers.";
     CommitTimeInFuture = "commit-time-in-future", Proof, "The commit or tag claims a time that has not come.", "Check this machine's clock, then the committer's.";
+    WebhookSignatureMismatch = "webhook-signature-mismatch", Proof, "The delivery is not signed with the secret that this source shares with us.", "Compare the secret with the sender's setting; treat as forged until explained.";
+    WebhookUnsigned = "webhook-unsigned", Proof, "The delivery carries no signature or token.", "Set the secret in the sender's webhook.";
     TrustRootMalformed = "trust-root-malformed", Operator, "The trust root could not be read.", "Get trusted_root.json again from the instance.";
     TrustRootStale = "trust-root-stale", Missing, "The built-in trust root is older than the setting allows.", "Update Linkward, or name a current one with --trusted-root.";
 
@@ -171,6 +173,8 @@ codes! {
     // The operator's settings.
     PolicyMalformed = "policy-malformed", Operator, "policy.yaml has faults.", "Mend what is listed by line and column.";
     ConfigMalformed = "config-malformed", Operator, "linkward.toml has faults.", "Mend what is listed by line and column.";
+    EstateMalformed = "estate-malformed", Operator, "detect.toml has faults.", "Mend what is listed by line and column.";
+    WebhookSecretMissing = "webhook-secret-missing", Operator, "No secret is set for this source of events, so nothing that claims to come from it is taken.", "Set its secret in the environment or in a file named in detect.toml.";
     AllowedSignersMalformed = "allowed-signers-malformed", Operator, "The allowed signers file has faults.", "Mend what is listed by line; `man ssh-keygen` describes the file.";
     HomeLocked = "home-locked", Operator, "Another process writes this home and cannot be reached.", "Stop it, or use its socket.";
     HomeFormat = "home-format", Operator, "The home is of a format that this version does not know.", "Use the version that wrote it, or a newer one.";

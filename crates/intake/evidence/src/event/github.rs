@@ -77,8 +77,39 @@ impl super::Feed for Feed {
             "branch_protection_rule" => event.reference = text(document, "/rule/name"),
             _ => {}
         }
-        Ok(vec![event])
+        if event.action == Action::ProtectionChanged {
+            event.call = Some(kind.clone()).filter(|kind| !kind.is_empty());
+        }
+        if topic == "public" {
+            event.subject = Some("public".into());
+        }
+        let workflows = if topic == "push" { workflows(&event, document) } else { Vec::new() };
+        Ok([vec![event], workflows].concat())
     }
+}
+
+/// Pipelines that a push defines anew: steps may differ from then on.
+fn workflows(push: &Event, document: &Value) -> Vec<Event> {
+    let commits = document.get("commits").and_then(Value::as_array);
+    let mut paths: Vec<Box<str>> = Vec::new();
+    for commit in commits.into_iter().flatten() {
+        for list in ["/added", "/modified", "/removed"] {
+            paths.extend(
+                super::pick::names(commit, list)
+                    .into_iter()
+                    .filter(|path| path.starts_with(".github/workflows/")),
+            );
+        }
+    }
+    paths.sort();
+    paths.dedup();
+    let changed = |path| Event {
+        action: Action::WorkflowChanged,
+        workflow: Some(path),
+        raw: Value::Null,
+        ..push.clone()
+    };
+    paths.into_iter().map(changed).collect()
 }
 
 fn action(topic: &str, kind: &str, document: &Value) -> Action {

@@ -42,6 +42,10 @@ impl super::Feed for Feed {
         event.runner = text(document, "/runner_name");
         event.reference = first(document, &["/branch", "/ref"]);
         event.subject = first(document, &["/user", "/name", "/hook_id"]);
+        if event.action == Action::ProtectionChanged {
+            let change = name.rsplit('.').next().unwrap_or("");
+            event.call = Some(if change == "create" { "created".into() } else { change.into() });
+        }
         if &*name == "repo.access" {
             event.subject = text(document, "/visibility");
         }

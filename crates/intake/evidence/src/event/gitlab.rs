@@ -76,6 +76,7 @@ impl super::Feed for Feed {
                 event.conclusion = text(document, "/build_status").map(conclusion);
                 event.runner = text(document, "/runner/description");
             }
+            "protected_branch_created" => event.call = Some("created".into()),
             _ => event.subject = first(document, &["/target_details", "/details/target_details"]),
         }
         Ok(vec![whole(event, document)])

@@ -98,6 +98,19 @@ fn pushes_say_what_moved() {
 }
 
 #[test]
+fn a_push_that_changes_a_pipeline_says_so() {
+    let document = json!({ "ref": "refs/heads/main", "before": "aa", "after": "bb", "sender": { "login": "a" },
+        "repository": { "full_name": "o/n" }, "commits": [{ "added": [".github/workflows/ci.yml"], "modified": ["README.md"] }] });
+    let events = read_one(&document, None, &arrival()).unwrap();
+    assert_eq!(events.len(), 2);
+    assert_eq!(
+        (events[1].action.as_str(), events[1].workflow.as_deref()),
+        ("workflow.changed", Some(".github/workflows/ci.yml"))
+    );
+    assert_ne!(events[0].id, events[1].id);
+}
+
+#[test]
 fn the_other_sources() {
     let gitlab = one(&json!({ "object_kind": "pipeline", "project": { "path_with_namespace": "g/p" },
         "object_attributes": { "id": 7, "sha": "cc", "status": "failed", "created_at": "2026-01-01 10:00:00 UTC", "finished_at": "2026-01-01 10:05:00 UTC" } }));

@@ -1,0 +1,53 @@
+//! A finding as a record of the log.
+
+use linkward_ledger::{Body, Kind, Recordable, Term, TermKind};
+use linkward_model::{Digest, Environment, Instant};
+use serde_json::json;
+
+use crate::rules::rule;
+use crate::{Change, Finding};
+
+/// A finding in one of its states, on its way into the log; each change of state is a record of its own.
+#[derive(Clone, Debug)]
+pub struct RecordedFinding {
+    finding: Finding,
+    /// The estate that it was made with.
+    estate: Digest,
+    environment: Environment,
+    /// When it was noticed: the end of the time to detect.
+    noticed: Instant,
+}
+
+impl RecordedFinding {
+    pub fn new(change: &Change, estate: Digest, environment: &Environment, noticed: Instant) -> Self {
+        Self { finding: change.finding.clone(), estate, environment: environment.clone(), noticed }
+    }
+}
+
+impl Recordable for RecordedFinding {
+    fn body(&self) -> Body {
+        let finding = &self.finding;
+        let mut terms = vec![
+            Term::new(TermKind::Name, &finding.subject),
+            Term::new(TermKind::Name, finding.id.digest().to_string()),
+            Term::new(TermKind::Code, finding.rule),
+        ];
+        if finding.subject.starts_with("pkg:") {
+            terms.push(Term::new(TermKind::Package, &finding.subject));
+        }
+        let about = rule(finding.rule).map(|rule| rule.about());
+        let says = json!({
+            "what": "finding", "finding": finding, "estate": self.estate, "noticed": self.noticed,
+            "covers": about.map(|about| about.covers), "grade": "observed",
+        });
+        Body::new(Kind::Finding, terms, Vec::new(), says)
+    }
+
+    fn environment(&self) -> Environment {
+        self.environment.clone()
+    }
+
+    fn claimed(&self) -> Option<Instant> {
+        Some(self.finding.at)
+    }
+}

@@ -1,0 +1,158 @@
+//! Published versions against the runs that should have made them; two rules look at it from two sides.
+
+use linkward_evidence::event::{Action, Event, Source};
+use linkward_model::Instant;
+
+use super::flight::{Flight, Run};
+use crate::rule::{Fold, Hit};
+use crate::{Estate, State};
+
+/// How long after its run's end a version may still appear.
+const AFTER: i64 = 10 * 60_000;
+/// Matched versions after which a package is known to be published by a pipeline.
+const LEARNED: u32 = 3;
+/// Versions that are looked at of one repository.
+const MOST: usize = 512;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// No run at all.
+    Missing,
+    /// A run, but one that failed.
+    Failed,
+}
+
+#[derive(Clone)]
+pub(super) struct Publishing {
+    side: Side,
+    flight: Flight,
+    matched: u32,
+    lag: i64,
+    versions: Vec<Version>,
+}
+
+#[derive(Clone)]
+struct Version {
+    hit: Hit,
+    commit: Option<Box<str>>,
+    digest: Option<Box<str>>,
+    armed: bool,
+    counted: bool,
+}
+
+impl Publishing {
+    pub(super) fn boxed(side: Side) -> Box<dyn Fold> {
+        Box::new(Self { side, flight: Flight::default(), matched: 0, lag: 0, versions: Vec::new() })
+    }
+
+    fn run<'a>(&'a self, version: &'a Version) -> impl Iterator<Item = (&'a str, &'a Run)> {
+        let fits = |run: &Run| {
+            let made = version.digest.as_ref().is_some_and(|digest| run.digests.contains(digest));
+            let same = version.commit.is_none() || version.commit == run.commit;
+            !run.fork && (made || same)
+        };
+        self.flight.at(version.hit.at, AFTER).filter(move |(_, run)| fits(run))
+    }
+
+    fn waits(&self) -> impl Iterator<Item = &Version> {
+        self.versions.iter().filter(|version| version.armed && self.run(version).next().is_none())
+    }
+}
+
+impl Fold for Publishing {
+    fn step(&mut self, event: &Event, estate: &Estate, _: &mut Vec<Hit>) {
+        self.lag = estate.lag(Source::Ci);
+        if event.action == Action::Published {
+            let package = event.package.as_deref().unwrap_or("a package");
+            let declared = estate.package(package).is_some_and(|own| own.ci);
+            let hit = Hit::new(event, package)
+                .says("version", event.version.as_deref())
+                .says("repository", event.repository.as_deref())
+                .says("commit", event.commit.as_deref())
+                .says("digest", event.digest.as_deref())
+                .says("published by", event.actor.as_deref());
+            let armed = declared || self.matched >= LEARNED;
+            let version = Version {
+                hit,
+                commit: event.commit.clone(),
+                digest: event.digest.clone(),
+                armed,
+                counted: false,
+            };
+            self.versions.push(version);
+            if self.versions.len() > MOST {
+                self.versions.remove(0);
+            }
+        } else if !self.flight.step(event) {
+            return;
+        }
+        let fresh: Vec<usize> = self
+            .versions
+            .iter()
+            .enumerate()
+            .filter(|(_, version)| !version.counted && self.run(version).next().is_some())
+            .map(|(index, _)| index)
+            .collect();
+        for index in fresh {
+            if let Some(version) = self.versions.get_mut(index) {
+                version.counted = true;
+                self.matched += 1;
+            }
+        }
+    }
+
+    fn due(&self, after: Instant) -> Option<Instant> {
+        if self.side == Side::Failed {
+            return None;
+        }
+        self.waits().map(|version| version.hit.at.plus_millis(self.lag)).filter(|due| *due > after).min()
+    }
+
+    fn pending(&self) -> bool {
+        !self.versions.is_empty()
+    }
+
+    fn settle(&self, watermark: Instant, hits: &mut Vec<Hit>) {
+        if self.side == Side::Missing {
+            for version in self.waits() {
+                let over = watermark >= version.hit.at.plus_millis(self.lag);
+                let state = if over { State::Confirmed } else { State::Provisional };
+                hits.push(Hit { state, ..version.hit.clone() });
+            }
+            return;
+        }
+        for version in &self.versions {
+            let bad = |run: &Run| {
+                run.conclusion.as_deref().is_some_and(|conclusion| conclusion != "success")
+                    || (run.conclusion.is_some() && run.publishing == Some(false))
+            };
+            let mut runs = self.run(version).peekable();
+            let first = runs.peek().map(|(id, run)| {
+                let conclusion = run.conclusion.as_deref().unwrap_or("").to_owned();
+                let publishing =
+                    if run.publishing == Some(false) { "did not succeed" } else { "not told apart" };
+                ((*id).to_owned(), conclusion, publishing)
+            });
+            if let Some((id, conclusion, publishing)) = first
+                && runs.all(|(_, run)| bad(run))
+            {
+                let hit = version.hit.clone().fact("run", id).fact("run ended as", conclusion);
+                hits.push(hit.fact("publishing step", publishing));
+            }
+        }
+    }
+
+    fn copy(&self) -> Box<dyn Fold> {
+        Box::new(self.clone())
+    }
+}
+
+/// The repository whose runs publish the package of an event.
+pub(super) fn repository(event: &Event, estate: &Estate) -> Option<Box<str>> {
+    if event.action == Action::Published
+        && let Some(own) = event.package.as_deref().and_then(|package| estate.package(package))
+    {
+        return Some(own.repository.as_str().into());
+    }
+    event.repository.clone()
+}

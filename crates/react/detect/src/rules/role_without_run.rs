@@ -1,0 +1,109 @@
+//! A stolen pipeline credential is used from somewhere else, at another time than the pipeline would.
+
+use super::flight::Flight;
+use linkward_evidence::event::{Action, Event, Source};
+
+use crate::rule::{About, Fold, Hit, Rule as Shape, Tier};
+use crate::{Estate, State};
+use linkward_model::Instant;
+
+#[derive(Debug)]
+pub(crate) struct Rule;
+
+pub(crate) static ABOUT: About = About {
+    id: "role-without-run",
+    tier: Tier::Invariant,
+    title: "A pipeline's cloud role was used while none of its runs was in flight",
+    why: "A stolen pipeline credential is used from somewhere else, at another time than the pipeline would.",
+    benign: "Somebody assumed the role by hand: give people a role of their own.",
+    response: "Revoke the role's sessions; look at everything that it called since; rotate what it could read.",
+    fields: &["role", "repository", "run", "started"],
+    actions: &[Action::CloudCalled, Action::RunStarted, Action::RunFinished],
+    sources: &[Source::Cloud, Source::Ci],
+    covers: &["DS0030", "L2", "L7", "F2", "AP1", "AP4", "T1078.004", "M1045"],
+    weight: 0,
+};
+
+impl Shape for Rule {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn unarmed(&self, estate: &Estate) -> Option<&'static str> {
+        estate.roles.is_empty().then_some("the estate lists no roles")
+    }
+
+    fn key(&self, event: &Event, estate: &Estate) -> Option<Box<str>> {
+        match event.action {
+            Action::CloudCalled => Some(estate.role(event.role.as_deref()?)?.repository.as_str().into()),
+            _ => event.repository.clone(),
+        }
+    }
+
+    fn fold(&self) -> Option<Box<dyn Fold>> {
+        Some(Box::<Calls>::default())
+    }
+}
+
+/// How far a call may stand from its run: clocks and queues.
+const MARGIN: i64 = 120_000;
+/// Calls that are looked at; the first of a series tells the story.
+const MOST: usize = 256;
+/// Calls closer than this are one series.
+const SERIES: i64 = 10 * 60_000;
+
+#[derive(Clone, Default)]
+struct Calls {
+    flight: Flight,
+    calls: Vec<Hit>,
+    lag: i64,
+}
+
+impl Calls {
+    fn waits(&self) -> impl Iterator<Item = &Hit> {
+        self.calls.iter().filter(|call| self.flight.at(call.at, MARGIN).next().is_none())
+    }
+}
+
+impl Fold for Calls {
+    fn step(&mut self, event: &Event, estate: &Estate, _: &mut Vec<Hit>) {
+        self.lag = estate.lag(Source::Ci);
+        if event.action != Action::CloudCalled {
+            self.flight.step(event);
+            return;
+        }
+        let near = self.calls.last().is_some_and(|last| event.at().since(last.at) < SERIES);
+        if !near && self.flight.at(event.at(), MARGIN).next().is_none() {
+            self.calls.push(
+                Hit::new(event, event.role.as_deref().unwrap_or(""))
+                    .says("call", event.call.as_deref())
+                    .says("from", event.network.as_deref())
+                    .says("region", event.region.as_deref())
+                    .says("agent", event.agent.as_deref()),
+            );
+            if self.calls.len() > MOST {
+                self.calls.remove(0);
+            }
+        }
+    }
+
+    fn due(&self, after: Instant) -> Option<Instant> {
+        self.waits().map(|call| call.at.plus_millis(self.lag)).filter(|due| *due > after).min()
+    }
+
+    fn pending(&self) -> bool {
+        !self.calls.is_empty()
+    }
+
+    fn settle(&self, watermark: Instant, hits: &mut Vec<Hit>) {
+        for call in self.waits() {
+            let over = watermark >= call.at.plus_millis(self.lag);
+            let state = if over { State::Confirmed } else { State::Provisional };
+            hits.push(Hit { state, ..call.clone() });
+        }
+    }
+
+    fn copy(&self) -> Box<dyn Fold> {
+        Box::new(self.clone())
+    }
+}
