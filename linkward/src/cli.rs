@@ -58,6 +58,9 @@ pub(crate) enum Command {
     /// The policy
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Notice attacks: events in, findings out
+    #[command(subcommand)]
+    Detect(crate::detect::DetectCommand),
     /// Print the SBOM of a project's lockfiles, CycloneDX 1.6 JSON
     Sbom(crate::sbom::Sbom),
     /// What a VEX document says of a vulnerability in a component of a product

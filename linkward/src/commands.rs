@@ -40,6 +40,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Policy(command) => policy(&command, home, format),
         Command::Sbom(args) => sbom::run(&args, home),
         Command::Vex(args) => vex::run(&args, format),
+        Command::Detect(command) => crate::detect::run(&command, home, format),
         Command::Why(args) => why(&args.package, home, format),
         Command::Code(args) => code(args.code.as_deref(), format),
         Command::Signer(args) => {

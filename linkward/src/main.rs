@@ -4,6 +4,7 @@ mod access;
 mod cli;
 mod commands;
 mod config;
+mod detect;
 mod engine;
 mod home;
 mod progress;

@@ -147,6 +147,26 @@ impl Note {
         Self::new(Kind::Trust, environment, terms, documents, says)
     }
 
+    /// Events as they were read, one a line.
+    pub(crate) fn events(
+        document: Digest,
+        events: &[linkward_evidence::event::Event],
+        environment: &Environment,
+    ) -> Self {
+        let times = events.iter().map(linkward_evidence::event::Event::at);
+        let says = json!({
+            "what": "events", "document": document, "count": events.len(),
+            "from": times.clone().min(), "until": times.max(),
+            "source": events.first().map(|event| event.source), "grade": "claimed",
+        });
+        Self::new(Kind::Events, environment, Vec::new(), vec![document], says)
+    }
+
+    /// What a person said: a disposition, an exception, maintenance.
+    pub(crate) fn said(says: Value, terms: Vec<Term>, environment: &Environment) -> Self {
+        Self::new(Kind::Action, environment, terms, Vec::new(), says)
+    }
+
     /// A gate's mode was changed.
     pub(crate) fn mode(mode: &str, environment: &Environment) -> Self {
         Self::new(

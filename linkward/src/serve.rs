@@ -27,6 +27,8 @@ use crate::engine::Engine;
 
 /// Largest admission review; the API server itself stops at 3 MiB.
 const MAX_REVIEW: usize = 4 << 20;
+/// Largest delivery of a webhook; GitHub stops at 25 MiB.
+const MAX_DELIVERY: usize = 25 << 20;
 /// Connections at once on each listener; more wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 1024;
 
@@ -165,10 +167,15 @@ where
 }
 
 async fn page(State(engine): State<Arc<Engine>>, request: Request) -> Response {
-    let (parts, _) = request.into_parts();
+    let (parts, body) = request.into_parts();
     // A page of another site that resolves its own name to 127.0.0.1 must not read this one (DNS rebinding).
     if !engine.answers_to(host(&parts.headers, parts.uri.host())) {
         return plain(StatusCode::MISDIRECTED_REQUEST, "this server does not answer to that Host name\n");
+    }
+    if parts.method == Method::POST
+        && let Some(source) = parts.uri.path().strip_prefix("/webhooks/")
+    {
+        return webhook(engine, source.to_owned(), parts.headers, body).await;
     }
     if parts.method != Method::GET && parts.method != Method::HEAD {
         let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here\n");
@@ -182,6 +189,56 @@ async fn page(State(engine): State<Arc<Engine>>, request: Request) -> Response {
     work.await.unwrap_or_else(|_| {
         plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error; the other pages still work\n")
     })
+}
+
+/// Events from outside: taken only with proof that the sender knows the source's secret.
+async fn webhook(engine: Arc<Engine>, source: String, headers: HeaderMap, body: Body) -> Response {
+    if linkward_evidence::event::feed(&source).is_none() {
+        return plain(StatusCode::NOT_FOUND, "no such source of events; see docs/events.md\n");
+    }
+    let read = tokio::time::timeout(Duration::from_secs(10), to_bytes(body, MAX_DELIVERY)).await;
+    let body = match read {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return plain(StatusCode::PAYLOAD_TOO_LARGE, "delivery is larger than 25 MiB\n"),
+        Err(_) => return plain(StatusCode::REQUEST_TIMEOUT, "delivery did not arrive within 10 s\n"),
+    };
+    let work = tokio::task::spawn_blocking(move || deliver(&engine, &source, &headers, &body));
+    work.await.unwrap_or_else(|_| plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n"))
+}
+
+fn deliver(engine: &Engine, source: &str, headers: &HeaderMap, body: &[u8]) -> Response {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let answer = |status: StatusCode, code: Option<linkward_model::Code>, message: String| {
+        let body = serde_json::json!({ "code": code, "message": message }).to_string();
+        (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+    };
+    let secret = match engine.webhook_secret(source) {
+        Ok(secret) => secret,
+        Err(error) => return answer(StatusCode::SERVICE_UNAVAILABLE, None, format!("{error:#}")),
+    };
+    let accepted = match crate::detect::check_webhook(source, secret.as_deref(), header, body) {
+        Ok(accepted) => accepted,
+        Err(refusal) => return answer(StatusCode::UNAUTHORIZED, Some(refusal.code), refusal.message),
+    };
+    let now = Instant::now();
+    let delivery = linkward_evidence::event::Delivery {
+        topic: accepted.topic.as_deref(),
+        id: accepted.id.as_deref(),
+        received: Some(now),
+    };
+    match engine.take_events(Some(source), body, &delivery, now) {
+        Ok(taken) => answer(StatusCode::ACCEPTED, None, format!("{} events", taken["events"])),
+        Err(error) => {
+            let failure = crate::wire::Failure::from(error);
+            // What cannot be read will not be readable when it is sent again.
+            let status = if failure.code.is_some() {
+                StatusCode::UNPROCESSABLE_ENTITY
+            } else {
+                StatusCode::SERVICE_UNAVAILABLE
+            };
+            answer(status, failure.code, failure.message)
+        }
+    }
 }
 
 fn host<'a>(headers: &'a HeaderMap, authority: Option<&'a str>) -> &'a str {

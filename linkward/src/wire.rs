@@ -48,6 +48,9 @@ pub(crate) enum Request {
     Admit {
         ask: Admit,
     },
+    Detect {
+        ask: crate::detect::Ask,
+    },
     Policy,
     Why {
         package: String,

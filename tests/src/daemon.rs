@@ -53,6 +53,17 @@ impl Daemon {
         Self { child, console, admission }
     }
 
+    /// POST to the console: status and everything that was sent.
+    ///
+    /// # Panics
+    /// There is no answer.
+    pub fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+        let answer = send(&self.console, path, headers, body);
+        let Ok(answer) = answer else { panic!("{path}: {answer:?}") };
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+        (status.unwrap_or(0), answer)
+    }
+
     /// Process id.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -68,6 +79,23 @@ impl Daemon {
         let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
         (status.unwrap_or(0), answer)
     }
+}
+
+fn send(address: &str, path: &str, headers: &[(&str, &str)], body: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let length = body.len();
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n"
+    )?;
+    for (name, value) in headers {
+        write!(stream, "{name}: {value}\r\n")?;
+    }
+    write!(stream, "\r\n{body}")?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 fn exchange(address: &str, path: &str, host: &str) -> std::io::Result<String> {

@@ -117,6 +117,12 @@ fn pages() -> Result<Vec<(PathBuf, String)>> {
         );
         pages.push((PathBuf::from(format!("docs/codes/{}.md", text("code"))), page));
     }
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--package", "linkward", "--", "detect", "reference"])
+        .current_dir(crate::root()?)
+        .output()?;
+    let rules: std::collections::BTreeMap<String, String> = serde_json::from_slice(&output.stdout)?;
+    pages.extend(rules.into_iter().map(|(path, text)| (PathBuf::from(path), text)));
     Ok(pages)
 }
 

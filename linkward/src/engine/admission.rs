@@ -180,6 +180,7 @@ impl Engine {
         let engine = Arc::downgrade(self);
         let work = move || {
             let mut complained = None;
+            let mut round = 0u32;
             loop {
                 std::thread::sleep(std::time::Duration::from_millis(500));
                 let Some(engine) = engine.upgrade() else { return };
@@ -188,6 +189,10 @@ impl Engine {
                     let _ = engine.store.seal_journal(Instant::now());
                 }
                 let trouble = engine.decide_again(Instant::now()).err().map(|error| format!("{error:#}"));
+                // Waiting ends by the minute; ten seconds are near enough.
+                round = round.wrapping_add(1);
+                let watched = if round % 20 == 1 { engine.watch_time(Instant::now()) } else { Ok(()) };
+                let trouble = trouble.or(watched.err().map(|error| format!("detection: {error:#}")));
                 if trouble != complained {
                     crate::commands::complain(trouble.as_deref().unwrap_or("policy.yaml is in force again"));
                     complained = trouble;

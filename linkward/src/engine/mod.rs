@@ -4,6 +4,7 @@
 
 mod admission;
 mod commits;
+mod detection;
 mod evidence;
 mod explain;
 mod ingest;
@@ -46,6 +47,7 @@ pub(crate) struct Engine {
     addresses: OnceLock<(SocketAddr, SocketAddr)>,
     /// Proofs that this process has checked, by record: a digest is verified once, whatever the number of asks.
     proofs: Mutex<BTreeMap<u64, Recorded<Proven<Attestation>>>>,
+    detection: crate::detect::Detection,
 }
 
 /// The policy that decides now.
@@ -91,6 +93,7 @@ impl Engine {
             gate,
             addresses: OnceLock::new(),
             proofs: Mutex::default(),
+            detection: crate::detect::Detection::default(),
         };
         engine.record_trust(now)?;
         engine.record_policy(now)?;
@@ -136,6 +139,7 @@ impl Engine {
                 })
             }
             Request::Admit { ask } => self.admit(ask)?,
+            Request::Detect { ask } => self.detect(ask, Instant::now())?,
             Request::Policy => {
                 let digest = self.policy()?.digest;
                 let text = self.store.blob(&digest)?.unwrap_or_default();

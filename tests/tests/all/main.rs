@@ -7,5 +7,6 @@ mod commits;
 mod compile_fail;
 mod console;
 mod daemon;
+mod detect;
 mod golden;
 mod verify;

@@ -1,0 +1,33 @@
+//! `detect`: events in, findings out; what people say about them.
+
+mod cli;
+mod live;
+mod offline;
+mod pages;
+mod settings;
+mod webhook;
+
+use std::path::Path;
+
+use anyhow::Result;
+use linkward_model::Exit;
+
+pub(crate) use cli::DetectCommand;
+pub(crate) use live::{Ask, Detection, State};
+pub(crate) use settings::DetectFile;
+pub(crate) use webhook::check as check_webhook;
+
+use crate::cli::Format;
+
+pub(crate) fn run(command: &DetectCommand, home: Option<&Path>, format: Format) -> Result<Exit> {
+    match command {
+        DetectCommand::Replay(args) => offline::replay(args, home, format),
+        DetectCommand::Test { what } => offline::test(what.as_deref(), format),
+        DetectCommand::Coverage => offline::coverage(home, format),
+        DetectCommand::List { all } => live::list(*all, home, format),
+        DetectCommand::Show { id } => live::show(id, home, format),
+        DetectCommand::Dispose(args) => live::dispose(args, home, format),
+        DetectCommand::Maintenance(args) => live::maintain(args, home, format),
+        DetectCommand::Reference => pages::print_reference(),
+    }
+}

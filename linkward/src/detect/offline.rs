@@ -1,0 +1,173 @@
+//! What needs no daemon: replaying files, running cases, saying what is covered.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use linkward_detect::{Alert, CaseFile, Change, Engine, Estate, Finding, RULES, cases_of};
+use linkward_evidence::event::{Delivery, Event, FEEDS, Feed, feed, read_all};
+use linkward_model::Exit;
+use serde_json::json;
+
+use super::cli::Replay;
+use super::settings::DetectFile;
+use crate::cli::Format;
+use crate::commands::{nearest, print, print_json};
+use crate::table::{self, visible};
+use crate::wire::{Failure, VERSION};
+
+pub(super) fn replay(args: &Replay, home: Option<&Path>, format: Format) -> Result<Exit> {
+    let text = std::fs::read(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
+    if args.record {
+        return super::live::take(&text, args, home, format);
+    }
+    let events = read(&text, args)?;
+    let estate = match (&args.estate, nearest(home)) {
+        (Some(path), _) => DetectFile::read(path)?.estate,
+        (None, Ok(home)) => DetectFile::of_home(home.path())?.estate,
+        (None, Err(_)) => Estate::default(),
+    };
+    let (engine, changes) = judge(events, estate);
+    let findings: Vec<&Finding> = engine.findings();
+    let load = engine.load();
+    if format == Format::Json {
+        print_json(&json!({
+            "version": VERSION, "events": load.events, "repeated": load.repeated, "too_late": load.too_late,
+            "findings": findings, "changes": changes.len(),
+        }))?;
+    } else {
+        print(&format!("{} events, {}\n", load.events, table::counted(findings.len(), "finding")))?;
+        for finding in &findings {
+            print(&described(finding))?;
+        }
+        if load.too_late > 0 {
+            print(&format!("{} events came too late to be joined with others\n", load.too_late))?;
+        }
+    }
+    Ok(exit(&findings))
+}
+
+/// Findings that somebody has to hear of are findings.
+fn exit(findings: &[&Finding]) -> Exit {
+    if findings.iter().any(|finding| finding.alert != Alert::None) { Exit::Denied } else { Exit::Allowed }
+}
+
+pub(super) fn read(text: &[u8], args: &Replay) -> Result<Vec<Event>> {
+    let feed = args.feed.as_deref().map(known_feed).transpose()?;
+    let delivery = Delivery { topic: args.topic.as_deref(), ..Delivery::default() };
+    read_all(text, feed, &delivery)
+        .map_err(|fault| Failure::new(fault.code, format!("{}: {fault}", args.file.display())).into())
+}
+
+pub(super) fn known_feed(name: &str) -> Result<&'static dyn Feed> {
+    feed(name).ok_or_else(|| {
+        let names: Vec<_> = FEEDS.iter().map(|feed| feed.name()).collect();
+        anyhow::anyhow!("`{name}` is no source that is read; there are {}", names.join(", "))
+    })
+}
+
+/// In order of time: a file has no order of arrival that would mean anything.
+pub(super) fn judge(mut events: Vec<Event>, estate: Estate) -> (Engine, Vec<Change>) {
+    events.sort_by(|one, other| (one.at(), &one.id).cmp(&(other.at(), &other.id)));
+    let mut engine = Engine::new(estate);
+    let mut changes = Vec::new();
+    for event in events {
+        changes.extend(engine.ingest(event));
+    }
+    (engine, changes)
+}
+
+/// A finding for people: when, what, about whom, why.
+pub(super) fn described(finding: &Finding) -> String {
+    let mut out = format!(
+        "\n{} {} {} {}\n  {} ({})\n",
+        finding.at,
+        finding.alert.as_str().to_uppercase(),
+        finding.rule,
+        finding.id,
+        finding.title,
+        visible(&finding.subject)
+    );
+    if finding.state != linkward_detect::State::Confirmed {
+        out.push_str("  provisional: what is missing may still arrive\n");
+    }
+    for fact in &finding.facts {
+        out.push_str(&format!("  {}: {}\n", fact.name, visible(&fact.value)));
+    }
+    out
+}
+
+pub(super) fn test(what: Option<&str>, format: Format) -> Result<Exit> {
+    let mut files = Vec::new();
+    match what {
+        None => files.extend(RULES.iter().filter_map(|rule| cases_of(rule.about().id)).map(<[u8]>::to_vec)),
+        Some(name) => match cases_of(name) {
+            Some(text) => files.push(text.to_vec()),
+            None if Path::new(name).is_file() => files.push(std::fs::read(name)?),
+            None => bail!("`{name}` is neither a rule nor a file of cases; see `linkward detect coverage`"),
+        },
+    }
+    let (mut held, mut wrong) = (0, Vec::new());
+    for text in files {
+        let file = CaseFile::parse(&text)?;
+        if linkward_detect::rule(&file.rule).is_none() {
+            bail!("the cases are for `{}`, which is no rule", file.rule);
+        }
+        for case in file.cases()? {
+            let result = case.run()?;
+            if result.held {
+                held += 1;
+            } else {
+                wrong.push(json!({ "rule": case.rule, "case": case.name, "expected": case.fires, "found": result.found.len() }));
+            }
+        }
+    }
+    if format == Format::Json {
+        print_json(&json!({ "version": VERSION, "held": held, "wrong": wrong }))?;
+    } else {
+        for case in &wrong {
+            print(&format!(
+                "x {}: {}\n",
+                case["rule"].as_str().unwrap_or(""),
+                case["case"].as_str().unwrap_or("")
+            ))?;
+        }
+        print(&format!("{held} cases hold, {} do not\n", wrong.len()))?;
+    }
+    // No case at all proves nothing.
+    Ok(match (held, wrong.is_empty()) {
+        (_, false) => Exit::Denied,
+        (0, true) => Exit::Unknown,
+        _ => Exit::Allowed,
+    })
+}
+
+pub(super) fn coverage(home: Option<&Path>, format: Format) -> Result<Exit> {
+    let estate = match nearest(home) {
+        Ok(home) => DetectFile::of_home(home.path())?.estate,
+        Err(_) => Estate::default(),
+    };
+    let lines: Vec<_> = RULES
+        .iter()
+        .map(|rule| {
+            let about = rule.about();
+            json!({
+                "rule": about.id, "tier": about.tier, "finds": about.title, "covers": about.covers,
+                "sources": about.sources, "unarmed": rule.unarmed(&estate),
+            })
+        })
+        .collect();
+    if format == Format::Json {
+        print_json(&json!({ "version": VERSION, "rules": lines }))?;
+        return Ok(Exit::Allowed);
+    }
+    let text = |line: &serde_json::Value, name: &str| line[name].as_str().unwrap_or("").to_owned();
+    for line in &lines {
+        let covers: Vec<_> =
+            line["covers"].as_array().into_iter().flatten().filter_map(|code| code.as_str()).collect();
+        print(&format!("{:<30} {:<12} {}\n", text(line, "rule"), text(line, "tier"), covers.join(" ")))?;
+        if let Some(why) = line["unarmed"].as_str() {
+            print(&format!("{:<30} sees nothing: {why}; add it to detect.toml\n", ""))?;
+        }
+    }
+    Ok(Exit::Allowed)
+}

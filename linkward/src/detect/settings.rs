@@ -1,0 +1,92 @@
+//! `detect.toml` in the home: what is ours, and where webhook secrets lie.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use linkward_detect::Estate;
+use serde::Deserialize;
+
+use crate::wire::Failure;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DetectFile {
+    pub(crate) estate: Estate,
+    /// By source, the file that holds its secret.
+    pub(crate) webhooks: BTreeMap<String, PathBuf>,
+}
+
+impl DetectFile {
+    /// Reads the file of a home; a home without one has the defaults.
+    pub(crate) fn of_home(home: &Path) -> Result<Self> {
+        let path = home.join("detect.toml");
+        if path.exists() { Self::read(&path) } else { Ok(Self::default()) }
+    }
+
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        toml::from_str(&text)
+            .map_err(|error| Failure::new(Estate::FAULT, format!("{}: {error}", path.display())).into())
+    }
+
+    /// A source's secret: from `LINKWARD_WEBHOOK_SOURCE_SECRET`, or from its file.
+    pub(crate) fn secret(&self, source: &str) -> Option<Vec<u8>> {
+        let name = format!("LINKWARD_WEBHOOK_{}_SECRET", source.to_uppercase().replace('-', "_"));
+        let secret = std::env::var(name).ok().map(String::into_bytes).or_else(|| {
+            let text = std::fs::read(self.webhooks.get(source)?).ok()?;
+            Some(text.trim_ascii_end().to_vec())
+        });
+        // An empty secret would accept everybody.
+        secret.filter(|secret| !secret.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_names_its_line_and_strangers_are_refused() {
+        let folder = tempfile();
+        let path = folder.join("detect.toml");
+        std::fs::write(
+            &path,
+            "[estate]\nsigners = [\"a\"]\n[estate.lag]\nci = 5\n[webhooks]\ngithub = \"x\"\n",
+        )
+        .unwrap();
+        let file = DetectFile::read(&path).unwrap();
+        assert_eq!(file.estate.signers, ["a"]);
+        assert_eq!(file.secret("github"), None, "the file is not there");
+        std::fs::write(&path, "[estate]\nsignerz = []\n").unwrap();
+        let error = format!("{:#}", DetectFile::read(&path).unwrap_err());
+        assert!(error.contains("line 2") && error.contains("signerz"), "{error}");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn an_empty_secret_is_none() {
+        let folder = tempfile();
+        let secret = folder.join("secret");
+        let file = DetectFile {
+            webhooks: BTreeMap::from([("oci".to_owned(), secret.clone())]),
+            ..DetectFile::default()
+        };
+        std::fs::write(&secret, "\n").unwrap();
+        assert_eq!(file.secret("oci"), None);
+        std::fs::write(&secret, "hush\n").unwrap();
+        assert_eq!(file.secret("oci"), Some(b"hush".to_vec()));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    fn tempfile() -> PathBuf {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name =
+            format!("linkward-detect-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::SeqCst));
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+}
