@@ -26,8 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that do I/O, SQL or async, and may not stand below these.
-const PURE: &[&str] =
-    &["model", "ledger", "evidence", "inventory", "advisory", "prove", "decide", "detect"];
+const PURE: &[&str] = &["model", "ledger", "evidence", "inventory", "advisory", "prove", "decide", "detect"];
 const IMPURE: &[&str] = &["tokio", "hyper", "axum", "rusqlite", "rustls", "reqwest", "socket2", "mio"];
 
 pub(crate) fn check() -> Result<()> {
