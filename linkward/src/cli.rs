@@ -136,6 +136,9 @@ pub(crate) struct Verify {
     /// The signer's public key, PEM; may be repeated
     #[arg(long = "key", value_name = "PEM")]
     pub(crate) keys: Vec<PathBuf>,
+    /// A list of keys with their validity, as npm and Sigstore publish it; each is a signer that may count
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_list: Option<PathBuf>,
     /// How many of the identities and keys must have signed, each by a bundle of its own; then bundles beyond may fail
     #[arg(long, value_name = "COUNT")]
     pub(crate) signers: Option<AtLeast>,

@@ -82,7 +82,7 @@ pub(crate) fn verify(args: &cli::Verify, format: Format) -> Result<Exit> {
 }
 
 fn accepted(args: &cli::Verify) -> Result<Vec<AcceptedSigner>> {
-    if args.identities.is_empty() && args.keys.is_empty() {
+    if args.identities.is_empty() && args.keys.is_empty() && args.key_list.is_none() {
         let what = "who must have signed? name --identity and --issuer, or --key";
         return Err(Failure::new(Code::IdentityMissing, what).into());
     }
@@ -105,7 +105,26 @@ fn accepted(args: &cli::Verify) -> Result<Vec<AcceptedSigner>> {
     for key in &args.keys {
         accepted.push(AcceptedSigner::Key(public_key(key)?));
     }
+    if let Some(path) = &args.key_list {
+        accepted.extend(listed(path)?);
+    }
     Ok(accepted)
+}
+
+/// The keys of a list that are for attestations, or of no stated use.
+fn listed(path: &Path) -> Result<Vec<AcceptedSigner>> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let wrong = |what: String| Failure::new(Code::KeyMalformed, format!("{}: {what}", path.display()));
+    let keys = linkward_evidence::key_list::parse(&bytes).map_err(|fault| wrong(fault.to_string()))?;
+    let attests =
+        |usage: &Option<String>| usage.as_ref().is_none_or(|usage| usage.ends_with(":attestations"));
+    keys.into_iter()
+        .filter(|listed| attests(&listed.usage))
+        .map(|listed| {
+            let key = PublicKey::from_spki(&listed.spki).map_err(|error| wrong(error.to_string()))?;
+            Ok(AcceptedSigner::DatedKey { key, valid: listed.valid })
+        })
+        .collect()
 }
 
 /// The sigstore-conformance protocol: exit 0 is acceptance, anything else a refusal.
@@ -186,10 +205,12 @@ fn answer(question: &Question<'_>) -> Result<Verified> {
     let mut bundles = Vec::new();
     for path in question.bundles {
         let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let outcome = linkward_prove::bundle(&bytes, &roots, signer, artifact, now)
-            .and_then(|proven| question.requirements.check(proven));
-        bundles.push(one(path, &outcome));
-        proofs.extend(outcome);
+        for (name, document) in parts(path, bytes)? {
+            let outcome = linkward_prove::bundle(&document, &roots, signer, artifact, now)
+                .and_then(|proven| question.requirements.check(proven));
+            bundles.push(one(name, &outcome));
+            proofs.extend(outcome);
+        }
     }
     let outcome = conclusion(question, &proofs, &bundles, &digests);
     let first = bundles.first().context("no bundle was named")?.clone();
@@ -212,8 +233,21 @@ fn answer(question: &Question<'_>) -> Result<Verified> {
     })
 }
 
-fn one(path: &Path, outcome: &Result<Proven<Attestation>, Box<Refusal>>) -> One {
-    let bundle = path.display().to_string();
+/// The document itself, or each attestation of a collection, by name and number.
+fn parts(path: &Path, bytes: Vec<u8>) -> Result<Vec<(String, Vec<u8>)>> {
+    let name = path.display().to_string();
+    let split = linkward_evidence::collection::split(&bytes)
+        .map_err(|fault| Failure::new(fault.code, format!("{name}: {fault}")))?;
+    Ok(match split {
+        None => vec![(name, bytes)],
+        Some(parts) => {
+            let numbered = parts.into_iter().zip(1u32..);
+            numbered.map(|(part, number)| (format!("{name}, {number}"), part.into_bytes())).collect()
+        }
+    })
+}
+
+fn one(bundle: String, outcome: &Result<Proven<Attestation>, Box<Refusal>>) -> One {
     match outcome {
         Ok(proven) => One {
             bundle,

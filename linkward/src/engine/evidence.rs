@@ -15,7 +15,20 @@ use super::Engine;
 impl Engine {
     /// Proves and records each document; one that was submitted before keeps its record.
     pub(super) fn submit(&self, documents: &[Document], environment: &Environment) -> Result<Vec<Submitted>> {
-        documents.iter().map(|document| self.submit_one(document, environment)).collect()
+        let mut submitted = Vec::new();
+        for document in documents {
+            match linkward_evidence::collection::split(document.text.as_bytes()) {
+                Ok(Some(parts)) => {
+                    for (text, number) in parts.into_iter().zip(1u32..) {
+                        let part = Document { name: format!("{}, {number}", document.name), text };
+                        submitted.push(self.submit_one(&part, environment)?);
+                    }
+                }
+                // A collection that is malformed is recorded as unreadable.
+                Ok(None) | Err(_) => submitted.push(self.submit_one(document, environment)?),
+            }
+        }
+        Ok(submitted)
     }
 
     fn submit_one(&self, document: &Document, environment: &Environment) -> Result<Submitted> {

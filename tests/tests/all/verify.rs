@@ -46,3 +46,46 @@ fn thresholds_and_extensions_decide() {
     assert_eq!(exit, 2, "{text}");
     assert!(text.contains("3 identities and 2 issuers"), "{text}");
 }
+
+/// What a registry answers for a package: its own attestation by a listed key, and the builder's by certificate.
+#[test]
+fn a_registrys_answer_with_its_list_of_keys() {
+    let Some(vectors) = linkward_testkit::vectors() else { return };
+    let project = Project::new();
+    let bundle = |name: &str| {
+        let bytes = std::fs::read(vectors.join("bundles").join(name)).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&bytes).unwrap()
+    };
+    let answer = serde_json::json!({ "attestations": [
+        { "bundle": bundle("bundle-publish.json") }, { "bundle": bundle("bundle-provenance.json") },
+    ] });
+    project.write("attestations.json", &answer.to_string());
+    let keys = vectors.join("trusted-root/npm-keys/keys.json");
+    let keys = std::fs::read_to_string(keys).unwrap();
+    project.write("keys.json", &keys);
+    // The key had ended before this was published.
+    project.write("early.json", &keys.replace("2025-01-29T00:00:00.000Z", "2023-01-29T00:00:00.000Z"));
+    let package = "sha512:76176ffa33808b54602c7c35de5c6e9a4deb96066dba6533f50ac234f4f1f4c6b3527515dc17c06fbe2860030f410eee69ea20079bd3a2c6f3dcf3b329b10751";
+    let verify = |keys: &str| {
+        let builder = "https://github.com/sigstore/sigstore-js/**";
+        project.run(&[
+            "verify",
+            "--bundle",
+            "attestations.json",
+            "--key-list",
+            keys,
+            "--identity",
+            builder,
+            "--issuer",
+            ISSUER,
+            "--signers",
+            "2",
+            package,
+        ])
+    };
+    let (exit, text) = verify("keys.json");
+    assert_eq!(exit, 0, "{text}");
+    let (exit, text) = verify("early.json");
+    assert_eq!(exit, 1, "{text}");
+    assert!(text.contains("key-expired"), "{text}");
+}

@@ -84,6 +84,7 @@ codes! {
     CertificateUsage = "certificate-usage", Proof, "The certificate is not made for signing code.", "Sign with a code-signing certificate.";
     CertificateMalformed = "certificate-malformed", Input, "A certificate could not be read.", "Sign again.";
     KeyMismatch = "key-mismatch", Proof, "The signature was made with another key.", "Check that --key is the signer's public key.";
+    KeyExpired = "key-expired", Proof, "The key is not listed for the time at which the signature was made.", "Ask for a signature by a current key; compare with the list's validity.";
     KeyMalformed = "key-malformed", Input, "A key could not be read.", "Give a PEM public key (SubjectPublicKeyInfo).";
     KeyUnsupported = "key-unsupported", Missing, "The key's type is not supported.", "Use P-256, P-384, P-521, Ed25519 or RSA.";
     KeyMissing = "key-missing", Missing, "The bundle was signed with a key that was not given.", "Give the signer's public key with --key.";

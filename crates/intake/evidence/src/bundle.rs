@@ -38,8 +38,16 @@ pub enum Material {
 
 #[derive(Clone, Debug)]
 pub enum Content {
-    Message { digest: Option<Digest>, signature: Vec<u8> },
+    Message {
+        digest: Option<Digest>,
+        signature: Vec<u8>,
+    },
     Envelope(Envelope),
+    /// A payload that names an image by its digest.
+    SimpleSigning {
+        payload: Vec<u8>,
+        signature: Vec<u8>,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -65,12 +73,23 @@ pub struct InclusionProof {
     pub checkpoint: Option<String>,
 }
 
+/// Further formats that hold the same things in other places.
+const SIGNED: &[&dyn crate::Format] = &[&crate::pypi::Format, &crate::cosign::Blob, &crate::cosign::Layer];
+
 impl Bundle {
     /// # Errors
     /// Not JSON, or not a bundle; the fault says where.
     pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
         let document = crate::json(bytes)?;
-        Self::read(&Field::root(&document))
+        let further = SIGNED.iter().find(|format| format.recognise(&document));
+        // What calls itself a bundle is one, as for every other reader.
+        match further.filter(|_| !crate::Format::recognise(&Format, &document)) {
+            None => Self::read(&Field::root(&document)),
+            Some(format) => match format.parse(&document)? {
+                Claim::Bundle(bundle) => Ok(*bundle),
+                _ => Err(Fault::new(Code::UnsupportedFormat, "$", "holds no signature")),
+            },
+        }
     }
 
     pub(crate) fn read(field: &Field<'_>) -> Result<Self, Fault> {
@@ -106,7 +125,7 @@ impl Bundle {
     }
 }
 
-fn bounded<'a>(field: &Field<'a>, name: &str) -> Result<Vec<Field<'a>>, Fault> {
+pub(crate) fn bounded<'a>(field: &Field<'a>, name: &str) -> Result<Vec<Field<'a>>, Fault> {
     let items = field.list(name)?;
     if items.len() > MAX_ITEMS {
         let message = format!("`{name}` has more than {MAX_ITEMS} items");
@@ -132,7 +151,7 @@ fn read_material(field: &Field<'_>) -> Result<Material, Fault> {
     Ok(Material::PublicKey { hint: key.optional_text("hint")?.unwrap_or("").to_owned() })
 }
 
-fn entry(field: &Field<'_>) -> Result<LogEntry, Fault> {
+pub(crate) fn entry(field: &Field<'_>) -> Result<LogEntry, Fault> {
     let kind = field.required("kindVersion")?;
     let promise =
         field.optional("inclusionPromise").and_then(|promise| promise.optional("signedEntryTimestamp"));

@@ -3,15 +3,20 @@
 //! Each format is one file and one line in [`FORMATS`].
 
 pub mod bundle;
+pub mod collection;
 pub mod convert;
+mod cosign;
 pub mod cyclonedx;
 pub mod dsse;
 pub mod event;
 mod fault;
 mod field;
+pub mod key_list;
 pub mod predicate;
+mod pypi;
 pub mod rekor;
 pub mod sbom;
+pub mod simple_signing;
 pub mod slsa;
 pub mod spdx;
 pub mod statement;
@@ -55,6 +60,9 @@ pub trait Format: Sync {
 /// Every format that is read, the most specific first.
 pub const FORMATS: &[&dyn Format] = &[
     &bundle::Format,
+    &pypi::Format,
+    &cosign::Blob,
+    &cosign::Layer,
     &dsse::Format,
     &statement::Format,
     &cyclonedx::Format,

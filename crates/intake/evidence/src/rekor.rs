@@ -161,3 +161,16 @@ pub fn from_pem(text: &str) -> Option<Vec<u8>> {
     let body: String = body.chars().filter(|c| !c.is_ascii_whitespace()).collect();
     STANDARD.decode(body).ok()
 }
+
+/// The DER inside every PEM block; `None` where there is none, or one is not base64.
+pub(crate) fn pem_blocks(text: &str) -> Option<Vec<Vec<u8>>> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("-----BEGIN ") {
+        let block = rest.get(start..)?;
+        found.push(from_pem(block)?);
+        let (_, after) = block.split_once("-----END ")?;
+        rest = after;
+    }
+    if found.is_empty() { None } else { Some(found) }
+}

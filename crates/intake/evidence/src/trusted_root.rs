@@ -109,7 +109,7 @@ fn authority(field: &Field<'_>) -> Result<Authority, Fault> {
     })
 }
 
-fn validity(field: Option<&Field<'_>>) -> Result<Validity, Fault> {
+pub(crate) fn validity(field: Option<&Field<'_>>) -> Result<Validity, Fault> {
     let time = |name: &str| -> Result<Option<Instant>, Fault> {
         let Some(field) = field.and_then(|field| field.optional(name)) else { return Ok(None) };
         field.text()?.parse().map(Some).map_err(|error| field.fault(format!("{error}")))

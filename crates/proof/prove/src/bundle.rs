@@ -3,8 +3,10 @@
 use linkward_evidence::bundle::{Bundle, Content, LogEntry, Material, Version};
 use linkward_evidence::predicate::Predicate;
 use linkward_evidence::rekor::{self, Entry};
+use linkward_evidence::simple_signing;
 use linkward_evidence::statement::{Statement, Subject};
-use linkward_model::{Check, Code, Digest, Identity, Instant};
+use linkward_evidence::trusted_root::Validity;
+use linkward_model::{Algorithm, Check, Code, Digest, Identity, Instant};
 
 use crate::attestation::{Attestation, Logged, SbomSummary, Stamp};
 use crate::certificate::{CODE_SIGNING, Certificate, PathError, path};
@@ -33,8 +35,16 @@ pub enum Signer<'a> {
 /// One of several signers that will do.
 #[derive(Clone, Debug)]
 pub enum AcceptedSigner {
-    Certificate { subject: Pattern, issuer: Pattern },
+    Certificate {
+        subject: Pattern,
+        issuer: Pattern,
+    },
     Key(PublicKey),
+    /// A key that counts only for what was signed within its time.
+    DatedKey {
+        key: PublicKey,
+        valid: Validity,
+    },
 }
 
 impl AcceptedSigner {
@@ -43,14 +53,14 @@ impl AcceptedSigner {
             (Self::Certificate { subject, issuer }, Identity::Certificate { subject: name, issuer: by }) => {
                 subject.matches(name) && issuer.matches(by)
             }
-            (Self::Key(key), Identity::Key { id }) => key.id() == *id,
+            (Self::Key(key) | Self::DatedKey { key, .. }, Identity::Key { id }) => key.id() == *id,
             _ => false,
         }
     }
 
     fn key(&self) -> Option<&PublicKey> {
         match self {
-            Self::Key(key) => Some(key),
+            Self::Key(key) | Self::DatedKey { key, .. } => Some(key),
             Self::Certificate { .. } => None,
         }
     }
@@ -168,6 +178,9 @@ fn claimed(bundle: &Bundle) -> Vec<Digest> {
         Content::Envelope(envelope) => Statement::parse(&envelope.payload)
             .map(|statement| statement.subjects.into_iter().flat_map(|subject| subject.digests).collect())
             .unwrap_or_default(),
+        Content::SimpleSigning { payload, .. } => {
+            simple_signing::subject(payload).map(|subject| subject.digests).unwrap_or_default()
+        }
     }
 }
 
@@ -210,7 +223,7 @@ impl<'a> Run<'a> {
         let verifier = verifier(bundle, signer)?;
         self.shape(bundle, &verifier)?;
         let signature = match &bundle.content {
-            Content::Message { signature, .. } => signature,
+            Content::Message { signature, .. } | Content::SimpleSigning { signature, .. } => signature,
             Content::Envelope(envelope) => {
                 let first = envelope.signatures.first();
                 &first
@@ -232,7 +245,9 @@ impl<'a> Run<'a> {
                 for _ in 0..3 {
                     self.skipped("a managed key has no certificate");
                 }
-                self.managed(keys, bundle, signature, artifact)?
+                let key = self.managed(keys, bundle, signature, artifact)?;
+                self.key_counts(&key, signer, &times)?;
+                key
             }
         };
         let content = self.signature(bundle, signature, &key, artifact)?;
@@ -283,6 +298,7 @@ impl<'a> Run<'a> {
         let kind = match &bundle.content {
             Content::Message { .. } => "message signature",
             Content::Envelope(_) => "DSSE envelope",
+            Content::SimpleSigning { .. } => "simple signing payload",
         };
         self.passed(format!("{:?}, {kind}", bundle.version));
         Ok(())
@@ -510,6 +526,22 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// A registry that changes its key goes on trusting what the old one signed, and nothing that it signs later.
+    fn key_counts(&self, key: &PublicKey, signer: Signer<'_>, times: &[Instant]) -> Result<(), Fault> {
+        let Signer::AnyOf(accepted) = signer else { return Ok(()) };
+        let only = [self.now];
+        let times = if times.is_empty() { only.as_slice() } else { times };
+        let counts = accepted.iter().filter(|one| one.key() == Some(key)).any(|one| match one {
+            AcceptedSigner::DatedKey { valid, .. } => times.iter().all(|time| valid.covers(*time)),
+            _ => true,
+        });
+        if counts {
+            return Ok(());
+        }
+        let what = format!("{key:?} is not listed for the time of the signature");
+        Err((Code::KeyExpired, what))
+    }
+
     fn signature(
         &mut self,
         bundle: &Bundle,
@@ -563,7 +595,11 @@ impl<'a> Run<'a> {
                 (Content::Envelope(envelope), rekor::Kind::Dsse001 | rekor::Kind::Intoto002) => {
                     Some(Digest::of(entry.digest.algorithm(), &envelope.payload))
                 }
-                (Content::Message { .. }, _) => None,
+                (
+                    Content::SimpleSigning { payload, .. },
+                    rekor::Kind::HashedRekord001 | rekor::Kind::HashedRekord002,
+                ) => Some(Digest::of(entry.digest.algorithm(), payload)),
+                (Content::Message { .. } | Content::SimpleSigning { .. }, _) => None,
             };
             if digest != Some(entry.digest) {
                 return Err(mismatch("artifact"));
@@ -594,7 +630,7 @@ impl<'a> Run<'a> {
                 self.passed(digest.to_string());
                 Ok(())
             }
-            None if content.statement.is_some() => {
+            None if content.names_subjects() => {
                 Err((Code::SubjectMissing, "the attestation does not name this artifact".to_owned()))
             }
             None => Err((Code::DigestMismatch, "another artifact was signed".to_owned())),
@@ -711,6 +747,11 @@ struct Signed {
 }
 
 impl Signed {
+    /// Whether the signed content names its subject, instead of being it.
+    fn names_subjects(&self) -> bool {
+        self.digests.is_empty()
+    }
+
     /// The artifact's digest under the function of another.
     fn message_digest(&self, like: Digest) -> Option<Digest> {
         match &self.bytes {
@@ -744,6 +785,14 @@ fn signed(
             };
             let subjects = statement.as_ref().map(|statement| statement.subjects.clone()).unwrap_or_default();
             Ok(Signed { subjects, statement, digests: Vec::new(), bytes: None })
+        }
+        Content::SimpleSigning { payload, .. } => {
+            if !key.signed(payload, signature) && !key.signed_with(Algorithm::Sha256, payload, signature) {
+                return Err(wrong());
+            }
+            let subject =
+                simple_signing::subject(payload).map_err(|fault| (fault.code, format!("payload {fault}")))?;
+            Ok(Signed { subjects: vec![subject], statement: None, digests: Vec::new(), bytes: None })
         }
         Content::Message { digest, signature: _ } => {
             let (digests, bytes): (Vec<Digest>, Option<&[u8]>) = match artifact {

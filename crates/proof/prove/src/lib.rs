@@ -28,6 +28,7 @@ pub use commit::{
 };
 pub use extension::{Expected, ExtensionError, FulcioExtension};
 pub use key::{KeyError, PublicKey};
+pub use linkward_evidence::trusted_root::Validity;
 pub use pattern::{Pattern, PatternError};
 pub use proven::{Proven, Refusal};
 pub use quorum::{Quorum, QuorumError, quorum};

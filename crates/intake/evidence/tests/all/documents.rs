@@ -98,6 +98,9 @@ fn bundle_lines(bundle: &Bundle) -> String {
     match &bundle.content {
         Content::Message { digest, signature } => writeln!(out, "message {digest:?} {}", text(signature)),
         Content::Envelope(envelope) => writeln!(out, "envelope {}", text(&envelope.payload)),
+        Content::SimpleSigning { payload, signature } => {
+            writeln!(out, "{:?} {}", linkward_evidence::simple_signing::subject(payload), text(signature))
+        }
     }
     .unwrap();
     out
@@ -122,10 +125,21 @@ fn good_documents_are_read_as_expected() {
         compare(&folder("good").join(format!("{name}.txt")), &described(&claim, &predicate));
         names.push(name);
     }
-    for start in ["bundle-", "dsse", "statement-", "cyclonedx-", "spdx-", "openvex-", "csaf-vex-"] {
+    for start in [
+        "bundle-",
+        "pypi",
+        "cosign-blob",
+        "cosign-layer",
+        "dsse",
+        "statement-",
+        "cyclonedx-",
+        "spdx-",
+        "openvex-",
+        "csaf-vex-",
+    ] {
         assert!(names.iter().any(|name| name.starts_with(start)), "no good case of {start}");
     }
-    assert_eq!(FORMATS.len(), 7, "a new format needs cases of its own here");
+    assert_eq!(FORMATS.len(), 10, "a new format needs cases of its own here");
 }
 
 #[test]

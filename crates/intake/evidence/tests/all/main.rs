@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod any;
+mod collections;
 mod convert;
 mod cyclonedx;
 mod documents;

@@ -5,6 +5,7 @@ mod attacks;
 mod bundles;
 mod commits;
 mod conformance;
+mod formats;
 mod instance;
 mod repairs;
 mod tamper;
