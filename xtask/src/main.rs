@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
 mod arrows;
+mod bench;
 mod house;
 mod tests;
 
@@ -16,7 +17,7 @@ fn main() -> ExitCode {
         "test" => tests::test(&[]),
         "soak" => tests::test(&[("LINKWARD_SOAK", "1"), ("PROPTEST_CASES", "20000")]),
         "ci" => ci(),
-        "bench" => bench(),
+        "bench" => bench::bench(),
         "arrows" => arrows::check(),
         "docs" => house::write_docs(),
         _ => {
@@ -66,35 +67,4 @@ fn ci() -> Result<()> {
     house::docs_are_current()?;
     cargo(&["build", "--release"])?;
     tests::test(&[])
-}
-
-/// Runs the examples that measure, and cosign beside them where it is installed.
-fn bench() -> Result<()> {
-    cargo(&["build", "--release"])?;
-    for (package, example) in [
-        ("linkward-record", "append"),
-        ("linkward-prove", "verify"),
-        ("linkward-deploy", "review"),
-        ("linkward-advisory", "match"),
-    ] {
-        if root()?.join("target").exists() && has_example(package, example)? {
-            cargo(&["run", "--release", "--quiet", "--package", package, "--example", example])?;
-        }
-    }
-    for peer in ["cosign", "sigstore", "rekor-server"] {
-        let found = Command::new(peer).arg("--version").output().is_ok();
-        println!(
-            "peer {peer}: {}",
-            if found { "installed" } else { "not installed, nothing to compare with" }
-        );
-    }
-    Ok(())
-}
-
-fn has_example(package: &str, example: &str) -> Result<bool> {
-    let name = package.trim_start_matches("linkward-");
-    let found = ["intake", "proof", "gate", "react"]
-        .iter()
-        .map(|stage| Ok(root()?.join(format!("crates/{stage}/{name}/examples/{example}.rs"))));
-    Ok(found.collect::<Result<Vec<_>>>()?.iter().any(|path| path.is_file()))
 }

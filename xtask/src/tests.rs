@@ -1,6 +1,7 @@
 //! The test command: finds or installs what tests need, runs them, counts, and says what was skipped and why.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
@@ -48,13 +49,19 @@ fn install() {
     }
 }
 
+/// Conformance data: where the variable says, or in a folder beside the repository.
+pub(crate) fn vectors() -> Result<Option<PathBuf>> {
+    let root = crate::root()?;
+    Ok(std::env::var_os("LINKWARD_VECTORS").map(PathBuf::from).or_else(|| {
+        let beside = root.parent()?.join("shared/vectors");
+        beside.is_dir().then_some(beside)
+    }))
+}
+
 pub(crate) fn test(variables: &[(&str, &str)]) -> Result<()> {
     let root = crate::root()?;
     install();
-    let vectors = std::env::var_os("LINKWARD_VECTORS").map(std::path::PathBuf::from).or_else(|| {
-        let beside = root.parent()?.join("shared/vectors");
-        beside.is_dir().then_some(beside)
-    });
+    let vectors = vectors()?;
     let mut command = Command::new(env!("CARGO"));
     command
         .args(["test", "--workspace", "--no-fail-fast", "--", "--nocapture"])
