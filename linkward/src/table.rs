@@ -80,12 +80,13 @@ fn explain(out: &mut String, line: &Line, style: Style) {
     out.push_str(&reasons(&line.reasons));
 }
 
-/// Reasons as an indented list, each with what leads on.
+/// Reasons as an indented list, each with what leads on; said once where the same thing mends several in a row.
 pub(crate) fn reasons(reasons: &[Reason]) -> String {
     let mut out = String::new();
-    for reason in reasons {
+    let following = reasons.iter().skip(1).map(Some).chain([None]);
+    for (reason, next) in reasons.iter().zip(following) {
         let _ = writeln!(out, "  {}: {}", reason.code, visible(&reason.detail));
-        if !reason.next.is_empty() {
+        if !reason.next.is_empty() && next.is_none_or(|next| next.next != reason.next) {
             let _ = writeln!(out, "    next: {}", visible(&reason.next));
         }
     }

@@ -9,4 +9,5 @@ mod console;
 mod daemon;
 mod detect;
 mod golden;
+mod screens;
 mod verify;
