@@ -71,7 +71,7 @@ impl<F: Fn(&[u8]) -> Option<Vec<u8>>> Authority<F> {
         Ok(Self::parameters(name, from).self_signed(self)?.pem())
     }
 
-    /// A certificate for a server under these names, good for a year.
+    /// A certificate for a server under these names, good for some days.
     ///
     /// # Errors
     /// The signer refuses, or a name is none.
@@ -81,6 +81,7 @@ impl<F: Fn(&[u8]) -> Option<Vec<u8>>> Authority<F> {
         from: Instant,
         names: &[String],
         now: Instant,
+        days: i64,
     ) -> Result<ServerIdentity, AuthorityError> {
         let own = Self::parameters(name, from);
         let issuer = Issuer::from_params(&own, self);
@@ -90,7 +91,7 @@ impl<F: Fn(&[u8]) -> Option<Vec<u8>>> Authority<F> {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.use_authority_key_identifier_extension = true;
         params.not_before = time(now.plus_millis(-3_600_000));
-        params.not_after = time(now.plus_millis(365 * 86_400_000));
+        params.not_after = time(now.plus_millis(days.saturating_mul(86_400_000)));
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &issuer)?;
         Ok(ServerIdentity { certificate: certificate.der().to_vec(), key: key.serialize_der() })

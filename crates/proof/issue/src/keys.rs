@@ -90,7 +90,8 @@ fn write(folder: &Path, name: &str, der: &[u8]) -> Result<(), KeyError> {
     file.write_all(pem("PRIVATE KEY", der).as_bytes()).and_then(|()| file.sync_all()).map_err(io)
 }
 
-pub(crate) fn pem(label: &str, der: &[u8]) -> String {
+/// DER in the textual form of RFC 7468.
+pub fn pem(label: &str, der: &[u8]) -> String {
     let encoded = STANDARD.encode(der);
     let lines: Vec<&str> =
         encoded.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();

@@ -3,6 +3,7 @@
 mod authority;
 pub mod bundle;
 mod keys;
+pub mod person;
 mod process;
 mod protocol;
 mod provenance;
@@ -10,7 +11,7 @@ pub mod step;
 mod trusted_root;
 
 pub use authority::{Authority, AuthorityError, ServerIdentity};
-pub use keys::{KeyError, PublicKeys, create_keys};
+pub use keys::{KeyError, PublicKeys, create_keys, pem};
 pub use process::{ProcessError, SignerProcess};
 pub use protocol::serve;
 pub use provenance::{PAYLOAD_TYPE, Source, provenance, sbom};

@@ -62,6 +62,14 @@ impl SignerProcess {
         self.ask(&Ask::Checkpoint { log, text: text.to_owned() })
     }
 
+    /// The Ed25519 signature of the evidence log's key over a message to gates.
+    ///
+    /// # Errors
+    /// The signer is gone or refuses.
+    pub fn sign_gate(&mut self, text: &str) -> Result<Vec<u8>, ProcessError> {
+        self.ask(&Ask::Gate { text: text.to_owned() })
+    }
+
     /// The ECDSA signature, DER, over a DSSE pre-authentication encoding.
     ///
     /// # Errors

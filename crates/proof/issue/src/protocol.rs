@@ -26,6 +26,10 @@ pub(crate) enum Ask {
         log: LogName,
         text: String,
     },
+    /// A message from the record to its gates: a feed message or heartbeat.
+    Gate {
+        text: String,
+    },
     /// A DSSE pre-authentication encoding, base64.
     Statement {
         pae: String,
@@ -122,6 +126,14 @@ impl Signer {
     fn answer(&mut self, ask: &Ask) -> Result<Vec<u8>, String> {
         match ask {
             Ask::Checkpoint { log, text } => self.checkpoint(*log, text),
+            Ask::Gate { text } => {
+                // The same key signs checkpoints: a text must never be both.
+                if !text.starts_with("linkward.gate/v1\n") || Checkpoint::parse(text).is_ok() {
+                    return Err("only messages to gates are signed for gates".to_owned());
+                }
+                let key = self.logs.get(&LogName::Evidence).ok_or("no key for the evidence log")?;
+                Ok(key.sign(text.as_bytes()).as_ref().to_vec())
+            }
             Ask::Statement { pae } => {
                 let pae = STANDARD.decode(pae).map_err(|_| "the encoding is not base64".to_owned())?;
                 if !pae.starts_with(b"DSSEv1 ") {
@@ -242,10 +254,14 @@ mod tests {
                 Ask::Statement { pae: STANDARD.encode("0.evidence.linkward.internal\n9\n") },
                 Ask::Certificate { tbs: STANDARD.encode("DSSEv1 1 a 1 b") },
                 Ask::Certificate { tbs: "!".to_owned() },
+                Ask::Gate { text: "linkward.gate/v1\nseq 1\n".to_owned() },
+                Ask::Gate { text: "0.evidence.linkward.internal\n9\n".to_owned() },
+                // A checkpoint in the clothes of a message.
+                Ask::Gate { text: format!("linkward.gate/v1\n9\n{}\n", STANDARD.encode([1; 32])) },
             ],
         );
         let signed: Vec<bool> = answers.iter().map(Result::is_ok).collect();
-        assert_eq!(signed, [true, false, false, false]);
+        assert_eq!(signed, [true, false, false, false, true, false, false]);
     }
 
     #[test]
