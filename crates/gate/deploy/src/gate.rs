@@ -2,21 +2,24 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use linkward_decide::{Outcome, Question, Verdict};
+use linkward_decide::{Entry, Mode as PolicyMode, Outcome, Question, Verdict};
 use linkward_ledger::Recorded;
 use linkward_model::{Digest, Environment, Instant};
-use serde_json::{Value, json};
 
-use crate::decision::{Decision, Unknown};
-use crate::image::ImageRef;
-use crate::review::{Review, read};
+use crate::break_glass::BreakGlass;
+use crate::cold::{Chill, Cold};
+use crate::counters::Counters;
+use crate::decision::{Basis, Decision, Unknown};
+use crate::held::{Held, Stand};
+use crate::image::{ImageError, ImageRef};
+use crate::settings::{OnTag, OnUnknown, Settings, laxer};
+use crate::strike::Strikes;
 
 /// Most images that are remembered for the coverage report.
 const MAX_SEEN: usize = 10_000;
-/// The API server cuts warnings at this length.
-const MAX_WARNING: usize = 256;
 
 /// Whether the gate refuses, or only says what it would refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,13 +35,6 @@ impl Mode {
             Self::Enforce => "enforce",
         }
     }
-}
-
-/// What to do with what could not be decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnUnknown {
-    Deny,
-    Warn,
 }
 
 /// An image as the gate saw it.
@@ -64,63 +60,170 @@ impl fmt::Display for Break {
     }
 }
 
-/// The answer to a review.
-#[derive(Debug)]
-pub struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    pub json: Vec<u8>,
-    pub decisions: Vec<Decision>,
-}
-
-type Verdicts = HashMap<(Digest, Environment), Recorded<Verdict>>;
-
-/// Verdicts by digest and environment. Reading takes no lock that a writer holds for long.
+/// Verdicts by digest, for one environment. Reading takes no lock that a writer holds for long.
 #[derive(Debug)]
 pub struct Gate {
-    environment: Environment,
-    on_unknown: OnUnknown,
-    mode: RwLock<Mode>,
-    verdicts: RwLock<Verdicts>,
+    pub(crate) settings: Settings,
+    enforcing: AtomicBool,
+    pub(crate) verdicts: RwLock<HashMap<Digest, Held>>,
+    pub(crate) strikes: RwLock<Strikes>,
+    glasses: RwLock<Vec<BreakGlass>>,
+    cold: Mutex<Cold>,
+    stands: Mutex<Vec<Arc<Stand>>>,
     seen: Mutex<BTreeMap<String, Seen>>,
+    /// When the feed was heard last; meaningless beside the record itself.
+    heard: AtomicI64,
+    /// How many revocation records this gate knows of.
+    pub(crate) epoch: AtomicU64,
+    /// Why there is no snapshot; `None` where there is one, or none is needed.
+    blind: RwLock<Option<Unknown>>,
+    pub(crate) counters: Counters,
 }
 
 impl Gate {
-    /// A gate in observe, for one environment.
-    pub fn new(environment: Environment, on_unknown: OnUnknown) -> Self {
+    /// A gate in observe.
+    pub fn new(settings: Settings) -> Self {
         Self {
-            environment,
-            on_unknown,
-            mode: RwLock::new(Mode::Observe),
+            settings,
+            enforcing: AtomicBool::new(false),
             verdicts: RwLock::default(),
+            strikes: RwLock::default(),
+            glasses: RwLock::default(),
+            cold: Mutex::default(),
+            stands: Mutex::default(),
             seen: Mutex::default(),
+            heard: AtomicI64::new(i64::MIN),
+            epoch: AtomicU64::new(0),
+            blind: RwLock::default(),
+            counters: Counters::default(),
         }
     }
 
     pub fn mode(&self) -> Mode {
-        *self.mode.read().unwrap_or_else(PoisonError::into_inner)
+        if self.enforcing.load(Ordering::Relaxed) { Mode::Enforce } else { Mode::Observe }
     }
 
     pub fn switch(&self, mode: Mode) {
-        *self.mode.write().unwrap_or_else(PoisonError::into_inner) = mode;
+        self.enforcing.store(mode == Mode::Enforce, Ordering::Relaxed);
     }
 
-    /// Takes a verdict; a later record replaces an earlier one, never the other way round.
-    pub fn insert(&self, verdict: Recorded<Verdict>) {
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub fn environment(&self) -> &Environment {
+        &self.settings.environment
+    }
+
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// How many revocation records it knows of.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn stand(&self, policy: Digest, roots: Digest) -> Arc<Stand> {
+        let mut stands = self.stands.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = stands.iter().rev().find(|known| known.policy == policy && known.roots == roots)
+        {
+            return Arc::clone(known);
+        }
+        let stand = Arc::new(Stand::new(policy, roots));
+        stands.retain(|stand| Arc::strong_count(stand) > 1);
+        stands.push(Arc::clone(&stand));
+        stand
+    }
+
+    /// Takes a verdict of its environment; a later record replaces an earlier one, never the other way round.
+    pub fn insert(&self, verdict: &Recorded<Verdict>) {
         let question = verdict.value().question();
-        let key = (question.digest, question.environment.clone());
-        let mut verdicts = self.verdicts.write().unwrap_or_else(PoisonError::into_inner);
-        let newer = verdicts.get(&key).is_none_or(|known| known.index() < verdict.index());
-        if newer {
-            verdicts.insert(key, verdict);
+        if question.environment != self.settings.environment {
+            return;
+        }
+        let stand = self.stand(verdict.value().policy(), verdict.value().roots());
+        self.hold(question.digest, Held::of(verdict, stand));
+    }
+
+    pub(crate) fn hold(&self, digest: Digest, held: Held) {
+        {
+            let mut verdicts = self.verdicts.write().unwrap_or_else(PoisonError::into_inner);
+            let newer = verdicts.get(&digest).is_none_or(|known| known.record <= held.record);
+            if newer {
+                verdicts.insert(digest, held);
+            }
+        }
+        self.cold.lock().unwrap_or_else(PoisonError::into_inner).forget(&digest);
+    }
+
+    /// Obeys a recorded revocation for these digests from the next decision on, or takes one back.
+    pub fn revoke(&self, entry: &Recorded<Entry>, digests: &[Digest]) {
+        let mut strikes = self.strikes.write().unwrap_or_else(PoisonError::into_inner);
+        match entry.value() {
+            Entry::Revoke(_) => strikes.strike(entry, digests),
+            Entry::Undo(undo) => strikes.lift(undo.revocation),
         }
     }
 
+    /// Notes how many revocation records there are; the number never falls.
+    pub fn knows(&self, epoch: u64) {
+        self.epoch.fetch_max(epoch, Ordering::Relaxed);
+    }
+
+    /// Takes a recorded break-glass; those that are over are dropped.
+    pub fn break_glass(&self, glass: BreakGlass, now: Instant) {
+        let mut glasses = self.glasses.write().unwrap_or_else(PoisonError::into_inner);
+        glasses.retain(|known| now < known.until() && known.record() != glass.record());
+        glasses.push(glass);
+    }
+
+    /// The feed was heard: what it said is true as of then.
+    pub fn heard(&self, at: Instant) {
+        self.heard.fetch_max(at.millis(), Ordering::Relaxed);
+    }
+
+    /// Whether the gate is cut off from the record for longer than its lease.
+    pub fn is_stale(&self, now: Instant) -> bool {
+        self.settings
+            .lease_millis
+            .is_some_and(|lease| now.millis().saturating_sub(self.heard.load(Ordering::Relaxed)) > lease)
+    }
+
+    /// The gate has no verdicts that it may use, and why; `None` once it has.
+    pub fn blind(&self, why: Option<Unknown>) {
+        *self.blind.write().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
     /// Questions whose verdict does not hold any more, for whoever decides to ask them again.
-    pub fn outdated(&self, holds: impl Fn(&Verdict) -> bool) -> Vec<Question> {
+    pub fn outdated(&self, limit: usize, holds: impl Fn(&Digest, &Held) -> bool) -> Vec<Question> {
         let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
-        let outdated = verdicts.values().map(Recorded::value).filter(|verdict| !holds(verdict));
-        outdated.map(|verdict| verdict.question().clone()).collect()
+        let strikes = self.strikes.read().unwrap_or_else(PoisonError::into_inner);
+        verdicts
+            .iter()
+            .filter(|(digest, held)| {
+                strikes.unknown_to(digest, Some(held.log_size)).is_some() || !holds(digest, held)
+            })
+            .take(limit)
+            .map(|(digest, held)| held.question(*digest, &self.settings.environment))
+            .collect()
+    }
+
+    /// The question of a digest that is held.
+    pub fn question(&self, digest: &Digest) -> Option<Question> {
+        let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
+        verdicts.get(digest).map(|held| held.question(*digest, &self.settings.environment))
+    }
+
+    /// The newest revocation that struck a digest: a verdict that saw less of the log has to be made again.
+    pub fn struck(&self, digest: &Digest) -> Option<u64> {
+        self.strikes.read().unwrap_or_else(PoisonError::into_inner).newest(digest)
+    }
+
+    /// Digests decided under a policy.
+    pub fn under_policy(&self, policy: &Digest) -> Vec<Digest> {
+        let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
+        verdicts.iter().filter(|(_, held)| held.stand.policy == *policy).map(|(digest, _)| *digest).collect()
     }
 
     /// Verdicts held.
@@ -132,119 +235,120 @@ impl Gate {
         self.len() == 0
     }
 
+    /// A digest that was asked for before anything was decided; it stays queued until it is [`answered`](Self::answered).
+    pub fn cold(&self) -> Option<Digest> {
+        self.cold.lock().unwrap_or_else(PoisonError::into_inner).next()
+    }
+
+    /// A cold digest was looked up; whether there is anything to decide from.
+    pub fn answered(&self, digest: &Digest, found: bool, now: Instant) {
+        self.cold.lock().unwrap_or_else(PoisonError::into_inner).done(digest, found, now);
+    }
+
+    /// Cold digests that wait.
+    pub fn waiting(&self) -> usize {
+        self.cold.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Decides about one image, by its digest alone: the tag beside it has no say.
     pub fn decide(&self, image: &str, namespace: &str, now: Instant) -> Decision {
-        let parsed = match ImageRef::parse(image) {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                return Decision::from_unknown(image, namespace, &Unknown::Malformed(error.to_string()), now);
-            }
-        };
-        let Some(digest) = parsed.digest else {
-            return Decision::from_unknown(image, namespace, &Unknown::NotDigest, now);
-        };
-        let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
-        match verdicts.get(&(digest, self.environment.clone())) {
-            Some(verdict) => Decision::from_verdict(image, namespace, verdict, now),
-            None => Decision::from_unknown(image, namespace, &Unknown::NoVerdict, now),
+        let unknown = |unknown| Decision::from_unknown(image, namespace, &unknown, now);
+        match digest_of(image) {
+            Err(why) => unknown(why),
+            Ok(None) => unknown(Unknown::NotDigest),
+            Ok(Some(digest)) => self.decide_digest(image, Some(namespace), &digest, now),
         }
     }
 
-    fn refuses(&self, decision: &Decision) -> bool {
+    /// Decides about an image that a node resolved. A tag is fine here: what will run is the digest.
+    pub fn decide_resolved(&self, image: &str, digest: &Digest, now: Instant) -> Decision {
+        match digest_of(image) {
+            Err(why) => Decision::from_unknown(image, "", &why, now),
+            Ok(Some(named)) if named != *digest => {
+                Decision::from_unknown(image, "", &Unknown::Resolved(*digest), now)
+            }
+            Ok(_) => self.decide_digest(image, None, digest, now),
+        }
+    }
+
+    fn decide_digest(&self, image: &str, namespace: Option<&str>, digest: &Digest, now: Instant) -> Decision {
+        let shown = namespace.unwrap_or("");
+        let decision = self.known(image, shown, digest, now);
+        if decision.basis() == Basis::Revocation {
+            return decision;
+        }
+        let glasses = self.glasses.read().unwrap_or_else(PoisonError::into_inner);
+        match glasses.iter().find(|glass| glass.covers(digest, namespace, now)) {
+            None => decision,
+            Some(glass) if decision.outcome() == Outcome::Allow => decision.beside(glass),
+            Some(glass) => Decision::from_break_glass(image, shown, glass, now),
+        }
+    }
+
+    fn known(&self, image: &str, namespace: &str, digest: &Digest, now: Instant) -> Decision {
+        let unknown = |unknown: &Unknown| Decision::from_unknown(image, namespace, unknown, now);
+        let held = {
+            let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
+            verdicts.get(digest).cloned()
+        };
+        {
+            let strikes = self.strikes.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(strike) = strikes.unknown_to(digest, held.as_ref().map(|held| held.log_size)) {
+                return Decision::from_strike(image, namespace, strike, now);
+            }
+        }
+        if let Some(why) = &*self.blind.read().unwrap_or_else(PoisonError::into_inner) {
+            return unknown(why);
+        }
+        match held {
+            // What is denied stays denied; only a yes can have gone stale.
+            Some(held) if held.outcome == Outcome::Allow && self.is_stale(now) => unknown(&Unknown::Stale),
+            Some(held) => Decision::from_held(image, namespace, &held, now),
+            None if self.settings.lease_millis.is_some() => unknown(&Unknown::NoVerdict),
+            None => match self.cold.lock().unwrap_or_else(PoisonError::into_inner).ask(*digest, now) {
+                Chill::Nothing => unknown(&Unknown::NoVerdict),
+                Chill::Pending => {
+                    Counters::add(&self.counters.pending);
+                    unknown(&Unknown::Pending)
+                }
+            },
+        }
+    }
+
+    /// Whether a decision stops a deployment where the gate is as strict as this.
+    pub fn refuses(&self, decision: &Decision, scope: PolicyMode) -> bool {
+        use linkward_model::Code;
         match decision.outcome() {
             Outcome::Allow => false,
-            Outcome::Deny => decision.is_enforced(),
-            Outcome::Unknown => decision.is_enforced() && self.on_unknown == OnUnknown::Deny,
+            // Somebody has said that it is dangerous: no rule in audit lets it run.
+            Outcome::Deny if decision.basis() == Basis::Revocation => true,
+            Outcome::Deny => laxer(decision.mode(), scope) == PolicyMode::Enforce,
+            Outcome::Unknown => {
+                let on = match decision.code() {
+                    Some(Code::FeedStale) => self.settings.on_stale == OnUnknown::Deny,
+                    Some(Code::NotDigest) => {
+                        self.settings.on_tag == OnTag::Deny && self.settings.on_unknown == OnUnknown::Deny
+                    }
+                    // Not unknown but wrong: no setting lets nonsense pass.
+                    Some(Code::DigestMalformed | Code::ImageMalformed | Code::ImageDigestMismatch) => true,
+                    _ => self.settings.on_unknown == OnUnknown::Deny,
+                };
+                on && laxer(decision.mode(), scope) == PolicyMode::Enforce
+            }
         }
     }
 
-    /// Answers an AdmissionReview v1.
-    pub fn review(&self, body: &[u8], now: Instant) -> Answer {
-        let document: Value = match serde_json::from_slice(body) {
-            Ok(document) => document,
-            Err(error) => return malformed(&error.to_string()),
-        };
-        let review = match read(&document) {
-            Ok(review) => review,
-            Err(error) => return malformed(&error),
-        };
-        let decisions = self.judge(&review, now);
-        if !review.dry_run {
-            self.remember(&review, now);
-        }
-        let refused: Vec<&Decision> = decisions.iter().filter(|decision| self.refuses(decision)).collect();
-        let enforce = self.mode() == Mode::Enforce;
-        let allowed = refused.is_empty() || !enforce;
-        let mut warnings: Vec<String> = Vec::new();
-        for decision in decisions.iter().filter(|decision| decision.outcome() != Outcome::Allow) {
-            let lead = if self.refuses(decision) && !enforce { "would be denied: " } else { "" };
-            if allowed {
-                warnings.push(clip(&format!("{lead}{}", decision.message())));
-            }
-        }
-        let mut response = json!({ "uid": review.uid, "allowed": allowed });
-        if !allowed {
-            let messages: Vec<String> = refused.iter().map(|decision| decision.message()).collect();
-            response["status"] =
-                json!({ "code": 403, "reason": "Forbidden", "message": messages.join("\n") });
-        }
-        if !warnings.is_empty() {
-            response["warnings"] = warnings.into();
-        }
-        if let Some(first) = refused.first().copied().or_else(|| decisions.first()) {
-            let mut notes = json!({ "decision": first.outcome().as_str(), "mode": self.mode().as_str() });
-            if let Some(code) = first.code() {
-                notes["code"] = code.as_str().into();
-            }
-            if let Some(verdict) = first.verdict() {
-                notes["verdict"] = verdict.to_string().into();
-            }
-            if let Some(policy) = first.policy() {
-                notes["policy"] = policy.into();
-            }
-            response["auditAnnotations"] = notes;
-        }
-        let answer =
-            json!({ "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response });
-        Answer { status: 200, json: answer.to_string().into_bytes(), decisions }
-    }
-
-    fn judge(&self, review: &Review<'_>, now: Instant) -> Vec<Decision> {
-        // Never in the way of a deletion; CONNECT has no images.
-        if !matches!(review.operation, "CREATE" | "UPDATE") {
-            return Vec::new();
-        }
-        let update = review.operation == "UPDATE";
-        review
-            .images
-            .iter()
-            .map(|image| (image, self.decide(image, review.namespace, now)))
-            // An update that leaves an image as it was is not judged anew, unless the image is denied by now:
-            // a cluster full of old workloads must still be able to scale and to be labelled.
-            .filter(|(image, decision)| {
-                !(update && review.old_images.contains(*image) && decision.outcome() != Outcome::Deny)
-            })
-            .map(|(_, decision)| decision)
-            .collect()
-    }
-
-    fn remember(&self, review: &Review<'_>, now: Instant) {
-        if !matches!(review.operation, "CREATE" | "UPDATE") {
-            return;
-        }
+    pub(crate) fn remember(&self, review: &crate::review::Review<'_>, now: Instant) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         for image in &review.images {
-            if seen.len() >= MAX_SEEN && !seen.contains_key(*image) {
-                continue;
+            if let Some(entry) = seen.get_mut(image) {
+                entry.count = entry.count.saturating_add(1);
+                entry.last = now;
+            } else if seen.len() < MAX_SEEN {
+                let workload = format!("{}/{}", review.kind, review.name);
+                let namespace = review.namespace.clone();
+                seen.insert(image.clone(), Seen { namespace, workload, count: 1, last: now });
             }
-            let entry = seen.entry((*image).to_owned()).or_insert_with(|| Seen {
-                namespace: review.namespace.to_owned(),
-                workload: format!("{}/{}", review.kind, review.name),
-                count: 0,
-                last: now,
-            });
-            entry.count = entry.count.saturating_add(1);
-            entry.last = now;
         }
     }
 
@@ -260,25 +364,17 @@ impl Gate {
             .into_iter()
             .filter_map(|(image, seen)| {
                 let decision = self.decide(&image, &seen.namespace, now);
-                self.refuses(&decision).then(|| Break { message: decision.message(), image, seen })
+                let scope = self.settings.mode(&seen.namespace, None, None);
+                self.refuses(&decision, scope).then(|| Break { message: decision.message(), image, seen })
             })
             .collect()
     }
 }
 
-fn malformed(why: &str) -> Answer {
-    let json = json!({ "error": format!("not an AdmissionReview: {why}") }).to_string().into_bytes();
-    Answer { status: 400, json, decisions: Vec::new() }
-}
-
-/// Within the length that is passed on, on one line.
-fn clip(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars().map(|c| if c.is_control() { ' ' } else { c }) {
-        if out.len() + c.len_utf8() > MAX_WARNING {
-            break;
-        }
-        out.push(c);
+fn digest_of(image: &str) -> Result<Option<Digest>, Unknown> {
+    match ImageRef::parse(image) {
+        Ok(parsed) => Ok(parsed.digest),
+        Err(error @ ImageError::Digest) => Err(Unknown::Malformed(error.to_string())),
+        Err(error) => Err(Unknown::Reference(error.to_string())),
     }
-    out
 }

@@ -1,12 +1,43 @@
-//! Kubernetes admission: decisions from recorded verdicts, out of memory, without a call to anybody.
+//! The deploy gate: decisions from recorded verdicts, out of memory, without a call to anybody.
+//!
+//! The same decision is given to the Kubernetes API server, to containerd on a node, to a pipeline and to a controller
+//! that rolls out step by step.
 
+mod answer;
+mod break_glass;
+mod carried;
+mod cold;
+mod counters;
+mod custom;
 mod decision;
+mod deployment;
+mod feed;
 mod gate;
+mod held;
 mod image;
 mod manifest;
+mod node;
+mod progressive;
 mod review;
+mod settings;
+mod snapshot;
+mod strike;
 
-pub use decision::{BreakGlass, Decision, Unknown};
-pub use gate::{Answer, Break, Gate, Mode, OnUnknown, Seen};
+pub use answer::{Answer, Rollout};
+pub use break_glass::{BreakGlass, GlassError, GlassRequest, Permit};
+pub use carried::{Carried, CarriedError};
+pub use counters::Counters;
+pub use custom::{CustomError, CustomImages};
+pub use decision::{Basis, Decision, Unknown};
+pub use deployment::{Candidate, Deployment, Event, History, Plan, Revision};
+pub use feed::{FeedError, Head, Item, Message, Tail, gate_key};
+pub use gate::{Break, Gate, Mode, Seen};
+pub use held::Held;
 pub use image::{ImageError, ImageRef};
-pub use manifest::{ManifestInput, manifest};
+pub use manifest::{InCluster, ManifestInput, files, manifest, secret};
+pub use node::{MAX_DESCRIPTOR, NodeError, NodeQuestion, node_reason};
+pub use progressive::{
+    ArgoQuestion, ErrorRates, FlaggerQuestion, argo, flagger_gate, flagger_rollback, word,
+};
+pub use settings::{GlassKeys, OnTag, OnUnknown, Scope, Settings};
+pub use snapshot::{Floor, Position, Snapshot, SnapshotError, SnapshotRecord, file as snapshot_file};

@@ -1,0 +1,10 @@
+//! The gate against recorded verdicts of a real log.
+
+#![allow(clippy::unwrap_used, reason = "a fixture that cannot be made fails its test")]
+
+mod evasion;
+mod fixture;
+mod ledger;
+mod places;
+mod revocation;
+mod snapshot;
