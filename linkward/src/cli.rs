@@ -54,7 +54,17 @@ pub(crate) enum Command {
     Record(RecordCommand),
     /// The Kubernetes admission gate
     #[command(subcommand)]
-    Admit(AdmitCommand),
+    Admit(crate::admit::AdmitCommand),
+    /// Revoke what passed once, or take a revocation back
+    #[command(subcommand)]
+    Revoke(crate::revoke::RevokeCommand),
+    /// The deployment ledger
+    #[command(subcommand)]
+    Deploy(crate::deploy::DeployCommand),
+    /// The newest revision of a workload that is safe to go back to, by what is true today
+    Rollback(crate::deploy::Rollback),
+    /// Whether a canary may go on: its integrity first, then its errors
+    Canary(crate::deploy::Canary),
     /// The policy
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -217,22 +227,6 @@ pub(crate) enum RecordCommand {
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum AdmitCommand {
-    /// Print the webhook configuration to apply
-    Manifest {
-        /// The URL that the API server calls [default: the address of the running daemon]
-        #[arg(long)]
-        url: Option<String>,
-    },
-    /// Refuse what is not allowed; refuses itself until what was seen is covered
-    Enforce,
-    /// Allow everything, with warnings
-    Observe,
-    /// The mode, what was seen, and what enforcing would break
-    Status,
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,12 +9,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::access::Access;
-use crate::cli::{
-    self, AdmitCommand, Cli, Command, EvidenceCommand, Format, LogCommand, PolicyCommand, RecordCommand,
-};
+use crate::cli::{self, Cli, Command, EvidenceCommand, Format, LogCommand, PolicyCommand, RecordCommand};
 use crate::home::Home;
 use crate::table::{self, Style};
-use crate::wire::{Admit, Checked, Document, Explanation, Failure, Outcome, Replay, Request, Submitted};
+use crate::wire::{Checked, Document, Explanation, Failure, Outcome, Replay, Request, Submitted};
 use crate::{sbom, up, verify, vex};
 
 /// Says something to whoever watches a running daemon.
@@ -36,7 +34,11 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Evidence(EvidenceCommand::Add { files }) => evidence(&files, home, format),
         Command::Log(command) => log(&command, home, format),
         Command::Record(RecordCommand::Rebuild { to }) => rebuild(&to, home, format),
-        Command::Admit(command) => admit(&command, home, format),
+        Command::Admit(command) => crate::admit::admit(command, home, format),
+        Command::Revoke(command) => crate::revoke::revoke(command, home, format),
+        Command::Deploy(command) => crate::deploy::deploy(command, home, format),
+        Command::Rollback(args) => crate::deploy::rollback(args, home, format),
+        Command::Canary(args) => crate::deploy::canary(&args, home, format),
         Command::Policy(command) => policy(&command, home, format),
         Command::Sbom(args) => sbom::run(&args, home),
         Command::Vex(args) => vex::run(&args, format),
@@ -321,28 +323,6 @@ fn rebuild(to: &Path, home: Option<&Path>, format: Format) -> Result<Exit> {
         ))?;
     }
     Ok(Exit::Allowed)
-}
-
-fn admit(command: &AdmitCommand, home: Option<&Path>, format: Format) -> Result<Exit> {
-    let access = Access::open(&nearest(home)?)?;
-    let ask = match command {
-        AdmitCommand::Manifest { url } => Admit::Manifest { url: url.clone() },
-        AdmitCommand::Enforce => Admit::Enforce,
-        AdmitCommand::Observe => Admit::Observe,
-        AdmitCommand::Status => Admit::Status,
-    };
-    let answer: Value = access.ask(Request::Admit { ask })?;
-    if let Some(manifest) = answer.get("manifest").and_then(Value::as_str) {
-        print(manifest)?;
-        return Ok(Exit::Allowed);
-    }
-    let refused = answer.get("refused").and_then(Value::as_bool).unwrap_or(false);
-    if format == Format::Json {
-        print_json(&answer)?;
-    } else {
-        print(answer.get("text").and_then(Value::as_str).unwrap_or(""))?;
-    }
-    Ok(if refused { Exit::Denied } else { Exit::Allowed })
 }
 
 fn policy(command: &PolicyCommand, home: Option<&Path>, format: Format) -> Result<Exit> {

@@ -4,7 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use linkward_deploy::OnUnknown;
+use linkward_deploy::{CustomImages, GlassKeys, OnTag, OnUnknown, Scope, Settings};
+use linkward_ledger::key::NoteKey;
 use linkward_model::{Environment, Tenant};
 use linkward_prove::Pattern;
 use toml::Spanned;
@@ -23,9 +24,39 @@ pub(crate) struct Config {
     pub(crate) admission_names: Vec<String>,
     pub(crate) hosts: Vec<String>,
     pub(crate) on_unknown: OnUnknown,
+    pub(crate) gates: Gates,
+    /// How long a revision must have been ready to count as good.
+    pub(crate) soak_seconds: i64,
     pub(crate) builtin_root_max_age_days: i64,
     /// Who may sign commits: a file that the operator names, never one that a checkout names.
     pub(crate) allowed_signers: Option<PathBuf>,
+}
+
+/// How the gates behave, beyond what they do with the unknown.
+#[derive(Clone, Debug)]
+pub(crate) struct Gates {
+    pub(crate) on_stale: OnUnknown,
+    pub(crate) on_tag: OnTag,
+    pub(crate) lease_seconds: i64,
+    pub(crate) scopes: Vec<Scope>,
+    pub(crate) images: Vec<CustomImages>,
+    pub(crate) glass: GlassKeys,
+    /// Whether the admission listener serves the feed; the console's always does.
+    pub(crate) feed: bool,
+}
+
+impl Default for Gates {
+    fn default() -> Self {
+        Self {
+            on_stale: OnUnknown::Deny,
+            on_tag: OnTag::Deny,
+            lease_seconds: 86_400,
+            scopes: Vec::new(),
+            images: Vec::new(),
+            glass: GlassKeys { keys: Vec::new(), people: 1 },
+            feed: false,
+        }
+    }
 }
 
 /// Where to listen. A default may move to a free port, an explicit address may not.
@@ -68,6 +99,17 @@ pub(crate) const DEFAULT: &str = r#"# Linkward's settings. Every line shows its 
 # listen = "127.0.0.1:7443"        # the Kubernetes admission webhook, TLS with this home's own authority
 # names = []                       # DNS names and addresses, beside localhost, that its certificate is for
 # on_unknown = "deny"              # when enforcing: "deny", or "warn" to allow what could not be decided
+# on_stale = "deny"                # a gate that has not heard from the record for its lease: "deny" or "warn"
+# on_tag = "deny"                  # an image without a digest: "deny", or "node" where every node has the verifier
+# lease_seconds = 86400            # how long a gate that follows the feed trusts what it heard last
+# modes = []                       # by namespace: ["dev-*=warn", "sandbox=audit"]; the first that matches counts
+# images = []                      # where custom resources hold images: ["argoproj.io/Rollout:spec.template.spec"]
+# break_glass_keys = []            # who may break the glass: keys as `linkward admit break-glass key` prints them
+# break_glass_people = 1           # how many of them it takes
+# feed = "off"                     # "on": this listener also serves verdicts and revocations to other gates
+
+[deploy]
+# soak_seconds = 300               # how long a revision must have been ready to be one to go back to
 
 [trust]
 # builtin_root_max_age_days = 365  # older than this, the built-in Sigstore trust root proves nothing
@@ -82,7 +124,23 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("home", &["tenant", "environment"]),
     ("project", &["exclude"]),
     ("console", &["listen", "hosts"]),
-    ("admission", &["listen", "names", "on_unknown"]),
+    (
+        "admission",
+        &[
+            "listen",
+            "names",
+            "on_unknown",
+            "on_stale",
+            "on_tag",
+            "lease_seconds",
+            "modes",
+            "images",
+            "break_glass_keys",
+            "break_glass_people",
+            "feed",
+        ],
+    ),
+    ("deploy", &["soak_seconds"]),
     ("trust", &["builtin_root_max_age_days", "allowed_signers"]),
 ];
 
@@ -98,6 +156,8 @@ impl Default for Config {
             admission_names: Vec::new(),
             hosts: Vec::new(),
             on_unknown: OnUnknown::Deny,
+            gates: Gates::default(),
+            soak_seconds: 300,
             builtin_root_max_age_days: 365,
             allowed_signers: None,
         }
@@ -136,6 +196,20 @@ impl Config {
             }
         }
         if reader.faults.is_empty() { Ok(config) } else { Err(reader.faults) }
+    }
+
+    /// The settings of a gate; one that follows a feed has a lease.
+    pub(crate) fn gate_settings(&self, lease_millis: Option<i64>) -> Settings {
+        Settings {
+            environment: self.environment.clone(),
+            on_unknown: self.on_unknown,
+            on_stale: self.gates.on_stale,
+            on_tag: self.gates.on_tag,
+            lease_millis,
+            scopes: self.gates.scopes.clone(),
+            custom: self.gates.images.clone(),
+            glass: self.gates.glass.clone(),
+        }
     }
 }
 
@@ -218,13 +292,9 @@ fn set(config: &mut Config, section: &str, key: &str, given: &Given<'_>) -> Resu
         // The webhook speaks TLS and tells nobody anything but a decision: API servers reach it from elsewhere.
         ("admission", "listen") => config.admission = address(given)?,
         ("admission", "names") => config.admission_names = list(given)?,
-        ("admission", "on_unknown") => {
-            config.on_unknown = match text(given)? {
-                "deny" => OnUnknown::Deny,
-                "warn" => OnUnknown::Warn,
-                other => return Err(format!("`{other}` must be \"deny\" or \"warn\"")),
-            }
-        }
+        ("admission", "on_unknown") => config.on_unknown = deny_or_warn(given)?,
+        ("admission", key) => set_gate(&mut config.gates, key, given)?,
+        ("deploy", "soak_seconds") => config.soak_seconds = number(given, 0, 30 * 86_400, "seconds")?,
         ("trust", "builtin_root_max_age_days") => config.builtin_root_max_age_days = days(given)?,
         ("trust", "allowed_signers") => {
             config.allowed_signers = Some(text(given)?).filter(|path| !path.is_empty()).map(PathBuf::from);
@@ -232,6 +302,60 @@ fn set(config: &mut Config, section: &str, key: &str, given: &Given<'_>) -> Resu
         _ => return Err("is not a setting".to_owned()),
     }
     Ok(())
+}
+
+fn set_gate(gates: &mut Gates, key: &str, given: &Given<'_>) -> Result<(), String> {
+    match key {
+        "on_stale" => gates.on_stale = deny_or_warn(given)?,
+        "on_tag" => {
+            gates.on_tag = match text(given)? {
+                "deny" => OnTag::Deny,
+                "node" => OnTag::Node,
+                other => return Err(format!("`{other}` must be \"deny\" or \"node\"")),
+            }
+        }
+        "lease_seconds" => gates.lease_seconds = number(given, 1, 30 * 86_400, "seconds")?,
+        "modes" => gates.scopes = each(given, scope)?,
+        "images" => gates.images = each(given, |text| text.parse().map_err(|error| format!("{error}")))?,
+        "break_glass_keys" => {
+            gates.glass.keys =
+                each(given, |text| text.parse::<NoteKey>().map_err(|error| error.to_string()))?;
+        }
+        "break_glass_people" => {
+            gates.glass.people = usize::try_from(number(given, 1, 10, "people")?).unwrap_or(1);
+        }
+        "feed" => {
+            gates.feed = match text(given)? {
+                "on" => true,
+                "off" => false,
+                other => return Err(format!("`{other}` must be \"on\" or \"off\"")),
+            }
+        }
+        _ => return Err("is not a setting".to_owned()),
+    }
+    Ok(())
+}
+
+fn each<T>(given: &Given<'_>, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    list(given)?.iter().filter(|item| !item.is_empty()).map(|item| read(item)).collect()
+}
+
+/// `dev-*=warn`.
+fn scope(text: &str) -> Result<Scope, String> {
+    use linkward_decide::{Mode, Pattern};
+    let wrong = || format!("`{text}` must be NAMESPACE=MODE, with enforce, warn or audit");
+    let (namespaces, mode) = text.split_once('=').ok_or_else(wrong)?;
+    let mode = [Mode::Enforce, Mode::Warn, Mode::Audit].into_iter().find(|known| known.as_str() == mode);
+    let namespaces = Pattern::parse(namespaces).map_err(|error| error.to_string())?;
+    Ok(Scope { namespaces, mode: mode.ok_or_else(wrong)? })
+}
+
+fn deny_or_warn(given: &Given<'_>) -> Result<OnUnknown, String> {
+    match text(given)? {
+        "deny" => Ok(OnUnknown::Deny),
+        "warn" => Ok(OnUnknown::Warn),
+        other => Err(format!("`{other}` must be \"deny\" or \"warn\"")),
+    }
 }
 
 fn text<'a>(given: &Given<'a>) -> Result<&'a str, String> {
@@ -269,12 +393,20 @@ fn listen(given: &Given<'_>) -> Result<Listen, String> {
 }
 
 fn days(given: &Given<'_>) -> Result<i64, String> {
+    number(given, 1, 3650, "days")
+}
+
+fn number(given: &Given<'_>, least: i64, most: i64, unit: &str) -> Result<i64, String> {
     let number = match given {
         Given::Integer(number) => *number,
         Given::Text(text) => text.parse().map_err(|_| format!("`{text}` is not a whole number"))?,
-        other => return Err(format!("expected a whole number of days, found {}", describe(other))),
+        other => return Err(format!("expected a whole number of {unit}, found {}", describe(other))),
     };
-    if (1..=3650).contains(&number) { Ok(number) } else { Err(format!("{number} must be 1 to 3650 days")) }
+    if (least..=most).contains(&number) {
+        Ok(number)
+    } else {
+        Err(format!("{number} must be {least} to {most} {unit}"))
+    }
 }
 
 fn describe(given: &Given<'_>) -> String {
@@ -323,6 +455,30 @@ mod tests {
         }
         let broken = Config::parse("[home\n", none).unwrap_err();
         assert_eq!(broken.first().map(|fault| fault.line), Some(1));
+    }
+
+    #[test]
+    fn gates_are_set_as_strictly_as_they_are_written() {
+        let text = "[admission]\nmodes = [\"dev-*=warn\"]\non_tag = \"node\"\nlease_seconds = 5\n\
+                    images = [\"tekton.dev/Task:spec.steps[].image\"]\n[deploy]\nsoak_seconds = 0\n";
+        let config = Config::parse(text, none).unwrap();
+        assert_eq!((config.gates.scopes.len(), config.gates.images.len()), (1, 1));
+        assert_eq!((config.gates.lease_seconds, config.soak_seconds), (5, 0));
+        for bad in [
+            "modes = [\"dev-*\"]",
+            "modes = [\"dev=off\"]",
+            "on_stale = \"allow\"",
+            "on_tag = \"warn\"",
+            "lease_seconds = 0",
+            "images = [\"Rollout\"]",
+            "break_glass_keys = [\"ann\"]",
+            "break_glass_people = 0",
+            "feed = true",
+        ] {
+            let faults = Config::parse(&format!("[admission]\n{bad}\n"), none).unwrap_err();
+            assert_eq!(faults.len(), 1, "{bad}: {faults:?}");
+            assert_eq!(faults[0].line, 2, "{bad}");
+        }
     }
 
     #[test]

@@ -87,22 +87,7 @@ impl Home {
 
     /// The settings, every fault at once.
     pub(crate) fn config(&self) -> Result<Config> {
-        let path = self.path.join("linkward.toml");
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
-        };
-        Config::parse(&text, |name| std::env::var(name).ok()).map_err(|faults| {
-            let lines: Vec<_> = faults.iter().map(|fault| format!("  {fault}")).collect();
-            let message = format!(
-                "{} has {}\n{}",
-                path.display(),
-                crate::table::counted(faults.len(), "fault"),
-                lines.join("\n")
-            );
-            Failure::new(Code::ConfigMalformed, message).into()
-        })
+        settings(&self.path.join("linkward.toml"))
     }
 
     pub(crate) fn trust(&self) -> Result<Trust> {
@@ -227,6 +212,25 @@ fn fill(draft: &Path, now: Instant) -> Result<Created> {
                 ),
             ),
         ],
+    })
+}
+
+/// Settings of a file, every fault at once; the defaults where there is none.
+pub(crate) fn settings(path: &Path) -> Result<Config> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    Config::parse(&text, |name| std::env::var(name).ok()).map_err(|faults| {
+        let lines: Vec<_> = faults.iter().map(|fault| format!("  {fault}")).collect();
+        let message = format!(
+            "{} has {}\n{}",
+            path.display(),
+            crate::table::counted(faults.len(), "fault"),
+            lines.join("\n")
+        );
+        Failure::new(Code::ConfigMalformed, message).into()
     })
 }
 

@@ -1,15 +1,22 @@
 //! The one binary: arguments, configuration, wiring. It decides nothing.
 
 mod access;
+mod admit;
 mod cli;
+mod client;
 mod commands;
 mod config;
+mod deploy;
 mod detect;
 mod engine;
 mod home;
+mod node;
 mod progress;
+mod progressive;
 mod project;
 mod records;
+mod replica;
+mod revoke;
 mod sbom;
 mod serve;
 mod socket;
@@ -28,7 +35,11 @@ use crate::cli::{Cli, Format};
 use crate::wire::Failure;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let mut args: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    if node::is_protocol(&args) {
+        args.splice(1..1, ["admit".into(), "image-verifier".into()]);
+    }
+    let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();

@@ -29,6 +29,10 @@ use crate::engine::Engine;
 const MAX_REVIEW: usize = 4 << 20;
 /// Largest delivery of a webhook; GitHub stops at 25 MiB.
 const MAX_DELIVERY: usize = 25 << 20;
+/// Longest wait for a digest whose evidence is being looked at; the API server waits five seconds.
+const MAX_WAIT: Duration = Duration::from_millis(1500);
+/// How long a poll of the feed waits for news.
+const HEARTBEAT: Duration = Duration::from_millis(500);
 /// Connections at once on each listener; more wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 1024;
 
@@ -81,6 +85,24 @@ impl Bound {
             Ok(())
         })
     }
+}
+
+/// Serves one router over TLS until the process is asked to stop.
+pub(crate) fn serve_tls(
+    listener: std::net::TcpListener,
+    router: Router,
+    tls: Arc<rustls::ServerConfig>,
+) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async move {
+        let (stop, stopped) = watch::channel(());
+        let listener = self::listener(listener)?;
+        let serving = tokio::spawn(accept(listener, router, Some(TlsAcceptor::from(tls)), stopped));
+        asked_to_stop().await?;
+        drop(stop);
+        let _ = tokio::time::timeout(Duration::from_secs(5), serving).await;
+        Ok(())
+    })
 }
 
 fn bind(what: &str, listen: Listen) -> Result<std::net::TcpListener> {
@@ -184,6 +206,9 @@ async fn page(State(engine): State<Arc<Engine>>, request: Request) -> Response {
     }
     let path = parts.uri.path().to_owned();
     let query = parts.uri.query().unwrap_or("").to_owned();
+    if matches!(path.as_str(), "/gate/feed" | "/gate/snapshot") {
+        return feed(engine, &path, &query).await;
+    }
     let work = tokio::task::spawn_blocking(move || route(&engine, &path, &query));
     // A panic ends this request alone.
     work.await.unwrap_or_else(|_| {
@@ -291,25 +316,93 @@ fn tile(engine: &Engine, rest: &str) -> Option<Response> {
 }
 
 async fn review(State(engine): State<Arc<Engine>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    match (&parts.method, parts.uri.path()) {
+    let path = request.uri().path().to_owned();
+    match (request.method(), path.as_str()) {
         (&Method::GET, "/healthz" | "/readyz") => return plain(StatusCode::OK, "ok\n"),
-        (&Method::POST, "/admit") => {}
-        (_, "/admit") => return plain(StatusCode::METHOD_NOT_ALLOWED, "POST an AdmissionReview\n"),
-        _ => return plain(StatusCode::NOT_FOUND, "the webhook is at /admit\n"),
+        (&Method::GET, "/gate/feed" | "/gate/snapshot") if engine.config().gates.feed => {
+            return feed(engine, &path, request.uri().query().unwrap_or("")).await;
+        }
+        (_, path) if path.starts_with("/v1/verdict/") => {
+            let path = path.to_owned();
+            return crate::progressive::verdict(engine, &path, request).await;
+        }
+        _ => {}
     }
-    let read = tokio::time::timeout(Duration::from_secs(5), to_bytes(body, MAX_REVIEW)).await;
-    let body: Bytes = match read {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => return plain(StatusCode::PAYLOAD_TOO_LARGE, "review is larger than 4 MiB\n"),
-        Err(_) => return plain(StatusCode::REQUEST_TIMEOUT, "review did not arrive within 5 s\n"),
+    let body = match read_review(request).await {
+        Ok(body) => body,
+        Err(response) => return response,
     };
-    let answer = engine.review(&body, Instant::now());
-    let status = StatusCode::from_u16(answer.0).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, [(header::CONTENT_TYPE, "application/json")], answer.1).into_response()
+    let start = tokio::time::Instant::now();
+    let mut answer = engine.review(&path, &body, Instant::now());
+    // Its evidence is being looked at: a short wait saves the controller's next attempt, a long one would wedge the API server.
+    while answer.pending && start.elapsed() < MAX_WAIT {
+        tokio::time::sleep(Duration::from_millis(15)).await;
+        answer = engine.review(&path, &body, Instant::now());
+    }
+    if answer.pending {
+        answer = engine.write_down(answer, "admission");
+    }
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, [(header::CONTENT_TYPE, "application/json")], answer.json).into_response()
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response {
+/// The body of a review posted to the webhook, or the answer to what is none.
+pub(crate) async fn read_review(request: Request) -> Result<Bytes, Response> {
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path();
+    let known = path == "/admit"
+        || path.strip_prefix("/admit/").is_some_and(|mode| matches!(mode, "enforce" | "warn" | "audit"));
+    if !known {
+        return Err(plain(StatusCode::NOT_FOUND, "the webhook is at /admit\n"));
+    }
+    if parts.method != Method::POST {
+        return Err(plain(StatusCode::METHOD_NOT_ALLOWED, "POST an AdmissionReview\n"));
+    }
+    read_body(body).await
+}
+
+pub(crate) async fn read_body(body: Body) -> Result<Bytes, Response> {
+    let read = tokio::time::timeout(Duration::from_secs(5), to_bytes(body, MAX_REVIEW)).await;
+    match read {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(_)) => Err(plain(StatusCode::PAYLOAD_TOO_LARGE, "larger than 4 MiB\n")),
+        Err(_) => Err(plain(StatusCode::REQUEST_TIMEOUT, "did not arrive within 5 s\n")),
+    }
+}
+
+/// The feed for gates elsewhere: news at once, a heartbeat where there is none.
+async fn feed(engine: Arc<Engine>, path: &str, query: &str) -> Response {
+    let number = |name: &str| {
+        let found = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        found.and_then(|value| value.parse::<u64>().ok()).unwrap_or(0)
+    };
+    let (session, after) = (number("session"), number("after"));
+    let snapshot = path == "/gate/snapshot";
+    if !snapshot {
+        let mut changes = engine.changes();
+        let news = async {
+            while !engine.has_news(session, after) {
+                if changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(HEARTBEAT, news).await;
+    }
+    let work = tokio::task::spawn_blocking(move || {
+        if snapshot {
+            engine.snapshot().map(|file| Bytes::from(file.as_slice().to_vec()))
+        } else {
+            engine.poll(session, after).map(Bytes::from)
+        }
+    });
+    match work.await {
+        Ok(Ok(body)) => ([(header::CACHE_CONTROL, "no-store")], body).into_response(),
+        _ => plain(StatusCode::SERVICE_UNAVAILABLE, "the feed cannot be signed now\n"),
+    }
+}
+
+pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

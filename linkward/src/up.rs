@@ -82,6 +82,7 @@ fn serve(engine: Arc<crate::engine::Engine>, home: &Home, quiet: bool) -> Result
     let (console, admission) = (bound.console()?, bound.admission()?);
     engine.serving_at(console, admission);
     engine.keep_house();
+    engine.keep_warm();
     let shared = Arc::clone(&engine);
     socket::listen(home.path(), move |request| shared.handle(request))?;
     let rows = [

@@ -1,7 +1,7 @@
 //! What the command line asks of the engine, in this process or over the daemon's socket: one request, one
 //! answer, both JSON. The same answer structs are printed by `--format json`.
 
-use linkward_model::{Code, Digest, Environment};
+use linkward_model::{Code, Digest, Environment, Instant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -51,6 +51,12 @@ pub(crate) enum Request {
     Detect {
         ask: crate::detect::Ask,
     },
+    Revoke {
+        ask: Revoke,
+    },
+    Deploy {
+        ask: Deploy,
+    },
     Policy,
     Why {
         package: String,
@@ -65,7 +71,56 @@ pub(crate) enum Admit {
     Enforce,
     Observe,
     Status,
-    Manifest { url: Option<String> },
+    Manifest {
+        url: Option<String>,
+        options: ManifestOptions,
+    },
+    /// An AdmissionReview, answered as the webhook would, without being remembered.
+    Review {
+        body: String,
+        path: String,
+    },
+    /// An image by its reference, as the webhook would decide; with a digest, as a node would.
+    Image {
+        image: String,
+        namespace: String,
+        resolved: Option<Digest>,
+    },
+    BreakGlass {
+        note: String,
+    },
+    /// A snapshot for gates elsewhere, in base64.
+    Snapshot,
+    /// A server certificate by this home's authority.
+    Certificate {
+        names: Vec<String>,
+        days: i64,
+    },
+}
+
+/// What a manifest is to contain.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ManifestOptions {
+    /// The image of the gate, for a deployment in the cluster; the webhook alone where absent.
+    pub(crate) image: Option<String>,
+    pub(crate) feed: Option<String>,
+    pub(crate) replicas: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "do")]
+pub(crate) enum Revoke {
+    Add { kind: String, value: String, reason: String, author: String, since: Option<Instant> },
+    Undo { revocation: u64, reason: String, author: String },
+    List,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "do")]
+pub(crate) enum Deploy {
+    Record { workload: String, revision: Option<u64>, happened: linkward_deploy::Event },
+    List { workload: String },
+    Plan { workload: String },
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

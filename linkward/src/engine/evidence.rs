@@ -73,6 +73,7 @@ impl Engine {
                 let recorded = self.store.append(proven, vec![bytes.to_vec()], now)?;
                 let submitted = proof_line(&document.name, &recorded);
                 self.remember(recorded);
+                self.ask_again(&submitted.subjects, now);
                 Ok(submitted)
             }
             Err(refusal) => {
@@ -118,6 +119,7 @@ impl Engine {
         let documents = |digest: &Digest| self.store.blob(digest).ok().flatten();
         let proof = linkward_prove::reopen(record, &documents)
             .with_context(|| format!("record {index} does not prove again"))?;
+        self.verified.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.remember(proof.clone());
         Ok(proof)
     }

@@ -85,8 +85,10 @@ impl Engine {
         let policy = Policy::parse(&bytes)
             .map_err(|faults| anyhow::anyhow!("recorded policy has {} faults", faults.len()))?;
         let log = LogState { size: verdict.log_size(), ..self.log_state()? };
-        let gathered = self.gather(&verdict.question().digest, &log)?;
-        Ok(decide(verdict.question(), &gathered, &policy, verdict.roots(), verdict.decided_at()))
+        let revocations = self.revocations().as_of(log.size);
+        let gathered = self.gather(&verdict.question().digest, &log, &revocations)?;
+        let (question, roots) = (verdict.question(), verdict.roots());
+        Ok(decide(question, &gathered, &policy, &revocations, roots, verdict.decided_at()))
     }
 
     fn explain_other(&self, record: &Recorded<Opaque>) -> Result<Explanation> {

@@ -4,10 +4,13 @@
 
 mod admission;
 mod commits;
+mod deployments;
 mod detection;
 mod evidence;
 mod explain;
+mod feed;
 mod ingest;
+mod revoke;
 mod signer;
 mod verdicts;
 
@@ -17,7 +20,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use anyhow::{Context as _, Result};
-use linkward_decide::Policy;
+use linkward_decide::{Policy, Question, Revocations};
 use linkward_deploy::Gate;
 use linkward_ledger::{Kind, LogName, Recorded, Term};
 use linkward_model::{Code, Digest, Environment, Instant};
@@ -44,6 +47,14 @@ pub(crate) struct Engine {
     keyring: Vec<PublicKey>,
     policy: RwLock<Arc<InForce>>,
     gate: Gate,
+    revocations: RwLock<Arc<Revocations>>,
+    feed: feed::Feed,
+    /// Questions to ask again after a revocation.
+    sweep: Mutex<std::collections::VecDeque<Question>>,
+    /// Rollouts that the webhook let pass, on their way into the ledger.
+    rollouts: Mutex<std::collections::VecDeque<linkward_deploy::Rollout>>,
+    /// Bundles whose signatures were checked: one for each record, ever.
+    verified: std::sync::atomic::AtomicU64,
     addresses: OnceLock<(SocketAddr, SocketAddr)>,
     /// Proofs that this process has checked, by record: a digest is verified once, whatever the number of asks.
     proofs: Mutex<BTreeMap<u64, Recorded<Proven<Attestation>>>>,
@@ -80,7 +91,7 @@ impl Engine {
         };
         let keyring = vec![PublicKey::from_pem(&trust.step_key).context("step key in trust.json")?];
         let policy = read_policy(home)?;
-        let gate = Gate::new(config.environment.clone(), config.on_unknown);
+        let gate = Gate::new(config.gate_settings(None));
         let engine = Self {
             home: home.clone(),
             config,
@@ -91,13 +102,21 @@ impl Engine {
             keyring,
             policy: RwLock::new(Arc::new(policy)),
             gate,
+            revocations: RwLock::default(),
+            feed: feed::Feed::new(now),
+            sweep: Mutex::default(),
+            rollouts: Mutex::default(),
+            verified: std::sync::atomic::AtomicU64::new(0),
             addresses: OnceLock::new(),
             proofs: Mutex::default(),
             detection: crate::detect::Detection::default(),
         };
         engine.record_trust(now)?;
         engine.record_policy(now)?;
-        engine.fill_gate()?;
+        let from = engine.load_snapshot(now);
+        engine.fill_gate(from)?;
+        engine.restore_revocations()?;
+        engine.restore_glasses(now)?;
         engine.restore_mode()?;
         Ok(engine)
     }
@@ -140,6 +159,8 @@ impl Engine {
             }
             Request::Admit { ask } => self.admit(ask)?,
             Request::Detect { ask } => self.detect(ask, Instant::now())?,
+            Request::Revoke { ask } => self.revoke(ask)?,
+            Request::Deploy { ask } => self.deployment(ask)?,
             Request::Policy => {
                 let digest = self.policy()?.digest;
                 let text = self.store.blob(&digest)?.unwrap_or_default();
@@ -339,6 +360,7 @@ impl Engine {
     /// Seals what is open and gives the home back.
     pub(crate) fn close(&self) {
         let _ = std::fs::remove_file(crate::socket::path(self.home.path()));
+        self.leave_snapshot();
         self.store.close();
     }
 }

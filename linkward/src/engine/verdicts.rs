@@ -1,8 +1,10 @@
 //! From proven evidence to recorded verdicts. A verdict that says nothing new is not recorded twice.
 
 use anyhow::Result;
-use linkward_decide::{Evidence, ObservationFact, Policy, Question, RefusalFact, Verdict};
-use linkward_ledger::{Kind, Recorded, Term};
+use linkward_decide::{
+    Evidence, ObservationFact, Policy, Question, RefusalFact, Revocations, TargetKind, Verdict,
+};
+use linkward_ledger::{Kind, Recorded, Term, TermKind};
 use linkward_model::{Code, Digest, Environment, Instant};
 use serde_json::Value;
 
@@ -18,6 +20,8 @@ pub(super) struct Gathered {
     proofs: Vec<Recorded<linkward_prove::Proven<linkward_prove::Attestation>>>,
     refusals: Vec<RefusalFact>,
     observations: Vec<ObservationFact>,
+    /// What recorded SBOMs of the digest list; gathered where a package is revoked.
+    packages: Vec<String>,
     log: LogState,
 }
 
@@ -56,18 +60,28 @@ impl Engine {
     pub(super) fn judge(&self, question: Question, now: Instant) -> Result<Recorded<Verdict>> {
         let policy = self.policy()?;
         let log = self.log_state()?;
-        let gathered = self.gather(&question.digest, &log)?;
-        let verdict = decide(&question, &gathered, &policy.policy, self.roots.digest(), now);
-        let recorded = match self.same(&verdict)? {
-            Some(known) => known,
-            None => self.store.append(verdict, Vec::new(), now)?,
-        };
-        self.gate.insert(recorded.clone());
+        let revocations = self.revocations().as_of(log.size);
+        let gathered = self.gather(&question.digest, &log, &revocations)?;
+        let verdict = decide(&question, &gathered, &policy.policy, &revocations, self.roots.digest(), now);
+        if let Some(known) = self.same(&verdict)? {
+            self.gate.insert(&known);
+            return Ok(known);
+        }
+        let recorded = self.store.append(verdict, Vec::new(), now)?;
+        self.gate.insert(&recorded);
+        if recorded.value().question().environment == *self.gate.environment() {
+            self.publish_verdict(recorded.index())?;
+        }
         Ok(recorded)
     }
 
     /// Everything recorded about a digest below a log size, oldest first.
-    pub(super) fn gather(&self, digest: &Digest, log: &LogState) -> Result<Gathered> {
+    pub(super) fn gather(
+        &self,
+        digest: &Digest,
+        log: &LogState,
+        revocations: &Revocations,
+    ) -> Result<Gathered> {
         let rows = |kind| -> Result<Vec<u64>> {
             let found = self.store.rows(&linkward_record::Filter {
                 kind: Some(kind),
@@ -79,7 +93,8 @@ impl Engine {
             found.reverse();
             Ok(found)
         };
-        let proofs = rows(Kind::Proof)?.into_iter().map(|index| self.proof(index)).collect::<Result<_>>()?;
+        let proofs: Vec<_> =
+            rows(Kind::Proof)?.into_iter().map(|index| self.proof(index)).collect::<Result<_>>()?;
         let mut refusals = Vec::new();
         for index in rows(Kind::Refusal)? {
             let body = self.store.body(index)?;
@@ -92,7 +107,14 @@ impl Engine {
             let name = body.says.get("name").and_then(Value::as_str).unwrap_or("");
             observations.push(ObservationFact { index, name: name.to_owned() });
         }
-        Ok(Gathered { proofs, refusals, observations, log: log.clone() })
+        let mut packages = revocations.packages(&proofs);
+        if revocations.active().any(|(_, known)| known.target.kind() == TargetKind::Package) {
+            for index in rows(Kind::Sbom)? {
+                let terms = self.store.body(index)?.terms.into_iter();
+                packages.extend(terms.filter(|term| term.kind == TermKind::Package).map(|term| term.value));
+            }
+        }
+        Ok(Gathered { proofs, refusals, observations, packages, log: log.clone() })
     }
 
     /// The newest recorded verdict on the same question, if it says the same and still holds.
@@ -104,13 +126,15 @@ impl Engine {
             if asked.name != verdict.question().name || asked.environment != verdict.question().environment {
                 continue;
             }
-            return Ok(known.value().says_the_same(verdict).then_some(known));
+            // One that did not know of a revocation says something else, even in the same words.
+            let struck = self.gate.struck(&digest).is_some_and(|record| known.value().log_size() <= record);
+            return Ok((!struck && known.value().says_the_same(verdict)).then_some(known));
         }
         Ok(None)
     }
 
     /// Gives the gate the newest verdict of every digest, so that it answers from its first request on.
-    pub(super) fn fill_gate(&self) -> Result<()> {
+    pub(super) fn fill_gate(&self, from: u64) -> Result<()> {
         let mut before = None;
         let mut seen = std::collections::BTreeSet::new();
         loop {
@@ -123,10 +147,14 @@ impl Engine {
             let Some(last) = rows.last() else { return Ok(()) };
             before = Some(last.index);
             for row in &rows {
+                // The kept snapshot holds everything below.
+                if row.index < from {
+                    return Ok(());
+                }
                 let verdict = linkward_decide::reopen(self.store.read(row.index)?)?;
                 let question = verdict.value().question();
                 if seen.insert((question.digest, question.environment.clone())) {
-                    self.gate.insert(verdict);
+                    self.gate.insert(&verdict);
                 }
             }
         }
@@ -138,18 +166,21 @@ pub(super) fn decide(
     question: &Question,
     gathered: &Gathered,
     policy: &Policy,
+    revocations: &Revocations,
     roots: Digest,
     now: Instant,
 ) -> Verdict {
+    let struck = revocations.strike(question, &policy.digest(), &gathered.proofs, &gathered.packages);
     let evidence = Evidence {
-        proofs: &gathered.proofs,
+        proofs: struck.kept(),
         refusals: &gathered.refusals,
         observations: &gathered.observations,
         roots,
         origin: &gathered.log.origin,
         log_size: gathered.log.size,
     };
-    linkward_decide::decide(question, &evidence, policy, now)
+    let verdict = linkward_decide::decide(question, &evidence, policy, now);
+    struck.conclude(verdict)
 }
 
 pub(super) fn checked(verdict: &Recorded<Verdict>) -> Checked {
