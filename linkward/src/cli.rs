@@ -77,6 +77,11 @@ pub(crate) enum Command {
     Vex(crate::vex::Vex),
     /// Which recorded projects and artifacts contain a package
     Why(Why),
+    /// Say of every component whether advisories know it to be bad
+    Scan(crate::scan::Args),
+    /// The advisory database that `scan` compares with
+    #[command(subcommand)]
+    Advisory(crate::advisory::Command),
     /// What a reason code means and what to do
     Code(CodeArgs),
     /// Verify by the sigstore-conformance protocol

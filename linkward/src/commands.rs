@@ -44,6 +44,8 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Vex(args) => vex::run(&args, format),
         Command::Detect(command) => crate::detect::run(&command, home, format),
         Command::Why(args) => why(&args.package, home, format),
+        Command::Scan(args) => crate::scan::run(&args, home, format),
+        Command::Advisory(command) => crate::advisory::run(&command, home, format),
         Command::Code(args) => code(args.code.as_deref(), format),
         Command::Signer(args) => {
             linkward_issue::serve(&args.keys, std::io::stdin().lock(), std::io::stdout().lock())?;

@@ -30,6 +30,9 @@ pub(crate) struct Config {
     pub(crate) builtin_root_max_age_days: i64,
     /// Who may sign commits: a file that the operator names, never one that a checkout names.
     pub(crate) allowed_signers: Option<PathBuf>,
+    /// Where `advisory update` takes the database, or the records to make it from.
+    pub(crate) advisory_mirror: Option<PathBuf>,
+    pub(crate) advisory_max_age_days: i64,
 }
 
 /// How the gates behave, beyond what they do with the unknown.
@@ -114,6 +117,10 @@ pub(crate) const DEFAULT: &str = r#"# Linkward's settings. Every line shows its 
 [trust]
 # builtin_root_max_age_days = 365  # older than this, the built-in Sigstore trust root proves nothing
 # allowed_signers = ""             # file of ssh-keygen(1) ALLOWED SIGNERS: whose signed commits are proven
+
+[advisory]
+# mirror = ""                      # a database (.lwa) or records that `linkward advisory update` takes
+# max_age_days = 7                 # older than this, advisory data proves nothing to be unaffected
 "#;
 
 /// By convention of several tools, samples for tests.
@@ -142,6 +149,7 @@ const KNOWN: &[(&str, &[&str])] = &[
     ),
     ("deploy", &["soak_seconds"]),
     ("trust", &["builtin_root_max_age_days", "allowed_signers"]),
+    ("advisory", &["mirror", "max_age_days"]),
 ];
 
 impl Default for Config {
@@ -160,6 +168,8 @@ impl Default for Config {
             soak_seconds: 300,
             builtin_root_max_age_days: 365,
             allowed_signers: None,
+            advisory_mirror: None,
+            advisory_max_age_days: 7,
         }
     }
 }
@@ -299,6 +309,10 @@ fn set(config: &mut Config, section: &str, key: &str, given: &Given<'_>) -> Resu
         ("trust", "allowed_signers") => {
             config.allowed_signers = Some(text(given)?).filter(|path| !path.is_empty()).map(PathBuf::from);
         }
+        ("advisory", "mirror") => {
+            config.advisory_mirror = Some(text(given)?).filter(|text| !text.is_empty()).map(Into::into);
+        }
+        ("advisory", "max_age_days") => config.advisory_max_age_days = days(given)?,
         _ => return Err("is not a setting".to_owned()),
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 mod access;
 mod admit;
+mod advisory;
 mod cli;
 mod client;
 mod commands;
@@ -18,6 +19,7 @@ mod records;
 mod replica;
 mod revoke;
 mod sbom;
+mod scan;
 mod serve;
 mod socket;
 mod table;

@@ -75,7 +75,7 @@ fn is_evidence(name: &str) -> bool {
     (name.ends_with(".sigstore.json") || name.ends_with(".sigstore")) && !name.contains("testdata/")
 }
 
-fn project_name(path: &Path) -> String {
+pub(crate) fn project_name(path: &Path) -> String {
     let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     path.file_name().map_or_else(|| "project".to_owned(), |name| name.to_string_lossy().into_owned())
 }

@@ -11,3 +11,4 @@ mod detect;
 mod golden;
 mod screens;
 mod verify;
+mod scan;

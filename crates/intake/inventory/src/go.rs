@@ -45,7 +45,7 @@ fn read(text: &str) -> Result<Lock, Fault> {
         });
     }
     if lock.packages.is_empty() && !text.trim().is_empty() {
-        lock.gaps.push("lists no module that was downloaded".to_owned());
+        lock.hide("lists no module that was downloaded".to_owned());
     }
     Ok(lock)
 }

@@ -38,6 +38,16 @@ pub(crate) struct Lock {
     pub(crate) packages: Vec<Package>,
     /// What the lockfile leaves open, for a person.
     pub(crate) gaps: Vec<String>,
+    /// Of these, what leaves out components: a scan cannot speak for them.
+    pub(crate) hidden: Vec<String>,
+}
+
+impl Lock {
+    /// Notes that components are missing from what is read.
+    pub(crate) fn hide(&mut self, what: String) {
+        self.gaps.push(what.clone());
+        self.hidden.push(what);
+    }
 }
 
 #[derive(Debug)]
@@ -67,6 +77,8 @@ pub struct Inventory {
     pub lockfiles: Vec<Lockfile>,
     /// Lockfiles that could not be read; the SBOM has a gap for each.
     pub faults: Vec<Fault>,
+    /// Gaps that leave out components.
+    pub hidden: Vec<String>,
 }
 
 /// The kind of a lockfile by its path; `None` where it is none of this project's.
@@ -80,7 +92,8 @@ pub fn inventory(project: &str, files: &[(String, Vec<u8>)]) -> Inventory {
     let mut files: Vec<&(String, Vec<u8>)> = files.iter().collect();
     files.sort();
     let mut all: BTreeMap<String, Package> = BTreeMap::new();
-    let mut inventory = Inventory { sbom: Sbom::default(), lockfiles: Vec::new(), faults: Vec::new() };
+    let mut inventory =
+        Inventory { sbom: Sbom::default(), lockfiles: Vec::new(), faults: Vec::new(), hidden: Vec::new() };
     for (path, bytes) in files {
         let name = path.rsplit('/').next().unwrap_or(path);
         let Some(format) = LOCKFILES.iter().find(|format| (format.named)(name)) else { continue };
@@ -91,6 +104,7 @@ pub fn inventory(project: &str, files: &[(String, Vec<u8>)]) -> Inventory {
                 let components = lock.packages.iter().filter(|package| !package.own).count();
                 inventory.lockfiles.push(Lockfile { path: path.clone(), kind: format.kind, components });
                 inventory.sbom.gaps.extend(lock.gaps.iter().map(|gap| format!("{path}: {gap}")));
+                inventory.hidden.extend(lock.hidden.iter().map(|gap| format!("{path}: {gap}")));
                 for package in lock.packages {
                     if let Some(other) = disagreement(&all, &package) {
                         inventory.sbom.gaps.push(format!(

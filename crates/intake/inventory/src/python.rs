@@ -28,14 +28,14 @@ fn requirements(text: &str) -> Result<Lock, Fault> {
         }
         if line.starts_with('-') {
             if line.starts_with("-r") || line.starts_with("-c") || line.starts_with("-e") {
-                lock.gaps.push(format!("`{line}` is not followed"));
+                lock.hide(format!("`{line}` is not followed"));
             }
             continue;
         }
         let mut words = line.split_whitespace();
         let requirement = words.next().unwrap_or(line).split(';').next().unwrap_or(line);
         let Some((name, version)) = requirement.split_once("==") else {
-            lock.gaps.push(format!("`{requirement}` is not pinned to one version"));
+            lock.hide(format!("`{requirement}` is not pinned to one version"));
             continue;
         };
         let name = name.split('[').next().unwrap_or(name);

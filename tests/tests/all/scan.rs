@@ -1,0 +1,163 @@
+//! `linkward scan`: what is known to be bad is found, and nothing that could not be said is called clean.
+
+use linkward_tests::Project;
+use serde_json::Value;
+
+const LOCK: &str = "version = 4\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\ndependencies = [\"left\", \"right\"]\n\n\
+    [[package]]\nname = \"left\"\nversion = \"1.1.0\"\nsource = \"registry+https://registry.example/index\"\n\
+    checksum = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"\n\n\
+    [[package]]\nname = \"right\"\nversion = \"1.0.0\"\nsource = \"registry+https://registry.example/index\"\n\
+    checksum = \"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\"\n";
+
+/// A project with a lockfile, and beside it records to make a database of.
+fn project() -> Project {
+    let project = Project::new();
+    project.write("Cargo.lock", LOCK);
+    let record = |id: &str, name: &str, events: &str| {
+        format!(
+            r#"{{"id":"{id}","modified":"2025-12-30T00:00:00Z","summary":"bad","affected":[{{"package":{{"ecosystem":"crates.io","name":"{name}"}},"ranges":[{{"type":"SEMVER","events":[{events}]}}]}}]}}"#
+        )
+    };
+    project.write("../records/A-1.json", &record("A-1", "left", r#"{"introduced":"0"},{"fixed":"1.2.0"}"#));
+    project.write("../records/A-2.json", &record("A-2", "other", r#"{"introduced":"0"}"#));
+    project
+}
+
+fn build(project: &Project) {
+    let (code, text) =
+        project.run(&["advisory", "build", "../records", "-o", "../a.lwa", "--as-of", "2025-12-31"]);
+    assert_eq!(code, 0, "{text}");
+}
+
+/// As on the first day of 2026, when the data is a day old.
+fn scan(project: &Project, more: &[&str]) -> (i32, String) {
+    let args = [&["scan", ".", "--database", "../a.lwa", "--at", "2026-01-01T00:00:00Z"], more].concat();
+    project.run(&args)
+}
+
+#[test]
+fn without_a_database_nothing_is_clean() {
+    let project = project();
+    let (code, text) = scan(&project, &[]);
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("advisory-missing") && text.contains("linkward advisory build"), "{text}");
+    assert!(text.contains("0 not affected"), "{text}");
+}
+
+#[test]
+fn findings_deny_and_the_smallest_fix_is_named() {
+    let project = project();
+    build(&project);
+    let (code, text) = scan(&project, &[]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("A-1") && text.contains("update to 1.2.0"), "{text}");
+    let (code, text) = scan(&project, &["--format", "json"]);
+    let report: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, report["version"].as_u64()), (1, Some(1)));
+    assert_eq!(report["totals"]["affected"], 1);
+    assert_eq!(report["database"]["coverage"][0]["age_days"], 1);
+    let left = report["components"].as_array().unwrap().iter().find(|c| c["name"] == "left").unwrap();
+    assert_eq!((left["state"].as_str(), left["relation"].as_str()), (Some("affected"), Some("direct")));
+    assert_eq!(left["fix"]["version"], "1.2.0");
+}
+
+#[test]
+fn data_that_is_too_old_or_damaged_is_not_clean() {
+    let project = project();
+    build(&project);
+    project.write("Cargo.lock", &LOCK.replace("1.1.0", "1.2.0"));
+    assert_eq!(scan(&project, &[]).0, 0);
+    let args = ["scan", ".", "--database", "../a.lwa", "--at", "2026-02-01T00:00:00Z"];
+    let (code, text) = project.run(&args);
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("advisory-stale"), "{text}");
+    let path = project.beside().join("a.lwa");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let last = bytes.len() - 1;
+    bytes.truncate(last);
+    std::fs::write(&path, bytes).unwrap();
+    let (code, text) = scan(&project, &[]);
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("advisory-damaged"), "{text}");
+}
+
+#[test]
+fn what_could_not_be_read_is_not_clean() {
+    let project = project();
+    build(&project);
+    project.write("Cargo.lock", &LOCK.replace("1.1.0", "1.2.0"));
+    project.write("sub/requirements.txt", "-r other.txt\n");
+    let (code, text) = scan(&project, &[]);
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("sbom-incomplete"), "{text}");
+    assert_eq!(scan(&project, &["--allow-unknown"]).0, 0);
+    project.write("sub/requirements.txt", "");
+    project.write("sub/package-lock.json", "{");
+    assert_eq!(scan(&project, &[]).0, 3);
+    let empty = Project::new();
+    let (code, text) = empty.run(&["scan", ".", "--database", "none.lwa"]);
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("nothing-found"), "{text}");
+}
+
+#[test]
+fn ignore_rules_end_and_never_cover_malicious_packages() {
+    let project = project();
+    let rule = |id: &str, until: &str| {
+        format!(
+            "[[ignore]]\nid = \"{id}\"\npackage = \"pkg:cargo/left\"\nowner = \"web\"\nreason = \"not reached\"\nuntil = \"{until}\"\n"
+        )
+    };
+    build(&project);
+    project.write("linkward-ignore.toml", &rule("a-1", "2026-03-01"));
+    let (code, text) = scan(&project, &[]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("ignored: A-1") && text.contains("web"), "{text}");
+    project.write("linkward-ignore.toml", &rule("A-1", "2025-12-31"));
+    let (code, text) = scan(&project, &[]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("ignore-expired"), "{text}");
+    project.write("linkward-ignore.toml", "[[ignore]]\nid = \"A-1\"\n");
+    let (code, text) = scan(&project, &[]);
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("ignore-malformed") && text.contains("owner"), "{text}");
+    let bad = std::fs::read_to_string(project.beside().join("records/A-1.json")).unwrap();
+    project.write("../records/A-1.json", &bad.replace("A-1", "MAL-2026-1"));
+    project.write("linkward-ignore.toml", &rule("MAL-2026-1", "2026-03-01"));
+    build(&project);
+    let (code, text) = scan(&project, &["--fail-on", "malicious", "--allow-unknown"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("remove it"), "{text}");
+}
+
+#[test]
+fn every_output_says_what_is_unknown() {
+    let project = project();
+    build(&project);
+    project.write("sub/package-lock.json", "{");
+    for kind in ["sarif", "cyclonedx", "markdown"] {
+        let (code, text) = scan(&project, &["--report", kind]);
+        assert_eq!(code, 1, "{kind}: {text}");
+        assert!(
+            text.contains("A-1") && text.contains("lockfile-malformed") || kind == "cyclonedx",
+            "{kind}: {text}"
+        );
+        assert!(text.contains("sub/package-lock.json"), "{kind}: {text}");
+        assert_eq!(scan(&project, &["--report", kind]).1, text, "the same input gives the same bytes");
+    }
+    let (_, sarif) = scan(&project, &["--report", "sarif"]);
+    let sarif: Value = serde_json::from_str(&sarif).unwrap();
+    assert_eq!(sarif["runs"][0]["invocations"][0]["executionSuccessful"], false);
+}
+
+#[test]
+fn an_unreadable_record_is_told_and_not_success() {
+    let project = project();
+    project.write("../records/B.json", "{");
+    let (code, text) = project.run(&["advisory", "build", "../records", "-o", "../a.lwa"]);
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("advisory-malformed") && text.contains("B.json"), "{text}");
+    let (code, text) = project.run(&["advisory", "show", "A-1", "--database", "../a.lwa"]);
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(project.run(&["advisory", "show", "A-9", "--database", "../a.lwa"]).0, 3);
+}
