@@ -12,3 +12,4 @@ mod golden;
 mod screens;
 mod verify;
 mod scan;
+mod verify;

@@ -1,9 +1,11 @@
 //! Reads the file: the header at once, every block when it is first touched, and nothing unchecked.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
+use std::rc::Rc;
 
 use flate2::read::DeflateDecoder;
 use linkward_model::{Code, Digest};
@@ -47,6 +49,8 @@ pub struct Database {
     sections: [(u64, u64); SECTIONS],
     digest: Digest,
     meta: Meta,
+    /// Blocks of details that were unpacked: what one component's findings share is unpacked once.
+    unpacked: RefCell<BTreeMap<u32, Rc<Vec<u8>>>>,
 }
 
 /// Blocks that were read and checked.
@@ -104,7 +108,8 @@ impl Database {
         }
         let read = vec![None; usize::try_from(count).unwrap_or(0)];
         let blocks = RefCell::new(Blocks { file, start, length, digests, read });
-        let mut database = Self { blocks, sections, digest, meta: Meta::default() };
+        let mut database =
+            Self { blocks, sections, digest, meta: Meta::default(), unpacked: RefCell::default() };
         let meta = database.section(Section::Meta)?;
         database.meta =
             serde_json::from_slice(&meta).map_err(|_| broken("its description cannot be read"))?;
@@ -169,6 +174,17 @@ impl Database {
     pub(crate) fn detail(&self, index: u64) -> Result<Value, DatabaseError> {
         let place = self.range(Section::Advisories, index.saturating_mul(8), 8)?;
         let (block, offset) = (Slices(&place).u32(), Slices(place.get(4..).unwrap_or(&[])).u32());
+        let text = self.unpack(block)?;
+        let rest = text.get(offset as usize..).unwrap_or(&[]);
+        let bytes = Cursor(rest).bytes().ok_or_else(|| broken("a detail is out of bounds"))?;
+        serde_json::from_slice(bytes).map_err(|_| broken("a detail is not JSON"))
+    }
+
+    fn unpack(&self, block: u32) -> Result<Rc<Vec<u8>>, DatabaseError> {
+        const KEPT: usize = 512;
+        if let Some(known) = self.unpacked.borrow().get(&block) {
+            return Ok(Rc::clone(known));
+        }
         let place = self.range(Section::Blocks, u64::from(block).saturating_mul(8), 8)?;
         let (start, length) = (Slices(&place).u32(), Slices(place.get(4..).unwrap_or(&[])).u32());
         let packed = self.range(Section::Details, u64::from(start), u64::from(length))?;
@@ -177,9 +193,13 @@ impl Database {
             .take(MAX_DETAIL)
             .read_to_end(&mut text)
             .map_err(|_| broken("a block of details cannot be unpacked"))?;
-        let rest = text.get(offset as usize..).unwrap_or(&[]);
-        let bytes = Cursor(rest).bytes().ok_or_else(|| broken("a detail is out of bounds"))?;
-        serde_json::from_slice(bytes).map_err(|_| broken("a detail is not JSON"))
+        let text = Rc::new(text);
+        let mut unpacked = self.unpacked.borrow_mut();
+        if unpacked.len() >= KEPT {
+            unpacked.clear();
+        }
+        unpacked.insert(block, Rc::clone(&text));
+        Ok(text)
     }
 
     /// What stands under a hash.
