@@ -9,7 +9,6 @@ mod console;
 mod daemon;
 mod detect;
 mod golden;
-mod screens;
-mod verify;
 mod scan;
+mod screens;
 mod verify;
