@@ -19,6 +19,8 @@ use hyper_util::service::TowerToHyperService;
 use linkward_ledger::LogName;
 use linkward_model::Instant;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
@@ -41,13 +43,27 @@ const MAX_CONNECTIONS: usize = 1024;
 pub(crate) struct Bound {
     console: std::net::TcpListener,
     admission: std::net::TcpListener,
+    runtime: Runtime,
+    stop: Stop,
 }
 
 impl Bound {
     /// # Errors
     /// An address that was chosen explicitly is taken.
     pub(crate) fn bind(console: Listen, admission: Listen) -> Result<Self> {
-        Ok(Self { console: bind("console", console)?, admission: bind("admission", admission)? })
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .max_blocking_threads(32)
+            .thread_name("http")
+            .enable_all()
+            .build()?;
+        let stop = Stop::listen(&runtime)?;
+        Ok(Self {
+            console: bind("console", console)?,
+            admission: bind("admission", admission)?,
+            runtime,
+            stop,
+        })
     }
 
     pub(crate) fn console(&self) -> Result<SocketAddr> {
@@ -61,21 +77,16 @@ impl Bound {
     /// Serves until the process is asked to stop; then lets what is under way finish, for at most five seconds.
     pub(crate) fn run(self, engine: Arc<Engine>) -> Result<()> {
         let tls = engine.admission_tls()?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .max_blocking_threads(32)
-            .thread_name("http")
-            .enable_all()
-            .build()?;
+        let Self { console, admission, runtime, stop: asked } = self;
         runtime.block_on(async move {
             let (stop, stopped) = watch::channel(());
-            let console = listener(self.console)?;
-            let admission = listener(self.admission)?;
+            let console = listener(console)?;
+            let admission = listener(admission)?;
             let pages = Router::new().fallback(page).with_state(Arc::clone(&engine));
             let webhook = Router::new().fallback(review).with_state(Arc::clone(&engine));
             let console = tokio::spawn(accept(console, pages, None, stopped.clone()));
             let admission = tokio::spawn(accept(admission, webhook, Some(TlsAcceptor::from(tls)), stopped));
-            asked_to_stop().await?;
+            asked.asked().await;
             drop(stop);
             let _ = tokio::time::timeout(Duration::from_secs(5), async {
                 let _ = console.await;
@@ -94,11 +105,12 @@ pub(crate) fn serve_tls(
     tls: Arc<rustls::ServerConfig>,
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let asked = Stop::listen(&runtime)?;
     runtime.block_on(async move {
         let (stop, stopped) = watch::channel(());
         let listener = self::listener(listener)?;
         let serving = tokio::spawn(accept(listener, router, Some(TlsAcceptor::from(tls)), stopped));
-        asked_to_stop().await?;
+        asked.asked().await;
         drop(stop);
         let _ = tokio::time::timeout(Duration::from_secs(5), serving).await;
         Ok(())
@@ -124,13 +136,25 @@ fn listener(socket: std::net::TcpListener) -> Result<TcpListener> {
     Ok(TcpListener::from_std(socket)?)
 }
 
-async fn asked_to_stop() -> Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result?,
-        _ = terminate.recv() => {}
+/// Ctrl-C and SIGTERM, listened for before any address is printed: whoever reads the address may already stop us.
+#[derive(Debug)]
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    fn listen(runtime: &Runtime) -> Result<Self> {
+        let _inside = runtime.enter();
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
-    Ok(())
+
+    async fn asked(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 async fn accept(

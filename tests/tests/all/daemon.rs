@@ -58,3 +58,17 @@ fn killed_at_any_moment_it_loses_nothing_that_was_acknowledged() {
         assert_eq!(text.matches("\"kind\": \"verdict\"").count(), round + 1, "{text}");
     }
 }
+
+#[test]
+fn an_interrupt_ends_it_cleanly_with_a_client_still_connected() {
+    let project = Project::new();
+    let daemon = Daemon::start(&project);
+    // A client that says nothing must not keep the daemon alive.
+    let idle = std::net::TcpStream::connect(&daemon.console).unwrap();
+    assert_eq!(daemon.interrupt(), Some(0));
+    drop(idle);
+    assert!(!project.path().join(".linkward/socket").exists());
+    let (exit, text) = project.run(&["log", "verify"]);
+    assert_eq!(exit, 0, "{text}");
+    assert_eq!(Daemon::start(&project).interrupt(), Some(0));
+}
