@@ -64,6 +64,17 @@ pub(crate) fn licences() -> Result<()> {
     Ok(())
 }
 
+/// deny.toml by cargo-deny itself, which also looks at bans; where it is not installed, the check above has to do.
+pub(crate) fn deny() -> Result<()> {
+    let installed =
+        Command::new("cargo-deny").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !installed {
+        println!("deny: cargo-deny is not installed; licences and sources were checked without it");
+        return Ok(());
+    }
+    crate::cargo(&["deny", "--log-level", "error", "check", "licenses", "bans", "sources"])
+}
+
 /// One alternative of an `OR` is enough; every part of an `AND` is needed.
 fn allowed(expression: &str) -> bool {
     let expression = expression.replace(['(', ')'], " ").replace('/', " OR ");

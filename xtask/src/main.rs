@@ -63,6 +63,7 @@ fn ci() -> Result<()> {
     arrows::check()?;
     house::budget()?;
     house::licences()?;
+    house::deny()?;
     house::words()?;
     house::docs_are_current()?;
     cargo(&["build", "--release"])?;
