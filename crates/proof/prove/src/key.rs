@@ -87,6 +87,34 @@ impl PublicKey {
         Self::from_spki(&der::element(der::SEQUENCE, &spki))
     }
 
+    /// The key of a certificate, which says nothing about who issued that.
+    ///
+    /// # Errors
+    /// Not a certificate, or its key is of a type that is not supported.
+    pub fn of_certificate(der: &[u8]) -> Result<Self, KeyError> {
+        crate::certificate::Certificate::parse(der).map(|parsed| parsed.key).ok_or(KeyError::Malformed)
+    }
+
+    /// The key as its curve or RSA spells it: the content of the SubjectPublicKeyInfo's bit string.
+    pub fn raw(&self) -> &[u8] {
+        &self.raw
+    }
+
+    /// Sigstore's name of key type and hash, for those that a Rekor v2 log takes.
+    pub fn details(&self) -> Option<&'static str> {
+        match (self.kind, self.raw.len()) {
+            (Kind::P256, _) => Some("PKIX_ECDSA_P256_SHA_256"),
+            (Kind::P384, _) => Some("PKIX_ECDSA_P384_SHA_384"),
+            (Kind::P521, _) => Some("PKIX_ECDSA_P521_SHA_512"),
+            (Kind::Ed25519, _) => None,
+            // A PKCS#1 key is its modulus, the exponent and some fifteen bytes of framing.
+            (Kind::Rsa, 256..=300) => Some("PKIX_RSA_PKCS1V15_2048_SHA256"),
+            (Kind::Rsa, 384..=430) => Some("PKIX_RSA_PKCS1V15_3072_SHA256"),
+            (Kind::Rsa, 512..=560) => Some("PKIX_RSA_PKCS1V15_4096_SHA256"),
+            (Kind::Rsa, _) => None,
+        }
+    }
+
     /// SHA-256 of the SubjectPublicKeyInfo.
     pub fn id(&self) -> Digest {
         Digest::sha256(&self.spki)
@@ -97,7 +125,7 @@ impl PublicKey {
     }
 
     /// Whether the signature over the message is by this key, with the hash that goes with its type.
-    pub(crate) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
+    pub fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
         self.signed_with(self.own_hash(), message, signature)
     }
 
@@ -108,7 +136,7 @@ impl PublicKey {
     }
 
     /// As [`signed`](Self::signed) where only the message's digest is at hand; `None` where the key's type cannot.
-    pub(crate) fn signed_digest(&self, message: &Digest, signature: &[u8]) -> Option<bool> {
+    pub fn signed_digest(&self, message: &Digest, signature: &[u8]) -> Option<bool> {
         let algorithm = match message.algorithm() {
             Algorithm::Sha256 => &digest::SHA256,
             Algorithm::Sha384 => &digest::SHA384,
@@ -123,7 +151,8 @@ impl PublicKey {
         }))
     }
 
-    pub(crate) fn own_hash(&self) -> Algorithm {
+    /// The hash that goes with the key's type.
+    pub fn own_hash(&self) -> Algorithm {
         match self.kind {
             Kind::P256 | Kind::Ed25519 | Kind::Rsa => Algorithm::Sha256,
             Kind::P384 => Algorithm::Sha384,
