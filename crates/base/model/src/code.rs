@@ -123,6 +123,21 @@ codes! {
     TrustRootMalformed = "trust-root-malformed", Operator, "The trust root could not be read.", "Get trusted_root.json again from the instance.";
     TrustRootStale = "trust-root-stale", Missing, "The built-in trust root is older than the setting allows.", "Update Linkward, or name a current one with --trusted-root.";
 
+    // The private Sigstore refuses to issue or to log.
+    TokenMissing = "token-missing", Input, "A certificate was asked for without an identity token.", "Send the OIDC token as `Authorization: Bearer`, or in credentials.oidcIdentityToken.";
+    TokenMalformed = "token-malformed", Input, "The identity token cannot be read.", "Ask the issuer for a new token.";
+    TokenAlgorithm = "token-algorithm", Proof, "The identity token is signed with an algorithm that is refused, or that does not go with the issuer's key.", "Treat as an attack: no honest issuer signs so.";
+    TokenSignature = "token-signature", Proof, "No key of the issuer signed the identity token.", "Check that the issuer's `jwks` file is current; otherwise treat as an attack.";
+    TokenIssuer = "token-issuer", Operator, "The identity token is by an issuer that is not configured.", "Add an [[issuer]] to linkward.toml, if it is to be trusted.";
+    TokenAudience = "token-audience", Proof, "The identity token was made for somebody else.", "Ask the issuer for a token with the audience that the message names.";
+    TokenExpired = "token-expired", Proof, "The identity token is not valid at this time.", "Ask the issuer for a new token; check the clocks.";
+    TokenReplayed = "token-replayed", Proof, "The identity token was used before, with another key.", "Ask the issuer for a new token for each signer; treat as theft until explained.";
+    TokenClaims = "token-claims", Input, "The identity token lacks a claim that the certificate needs.", "Check that the issuer's `kind` in linkward.toml is the right one.";
+    PossessionUnproven = "possession-unproven", Proof, "The request does not prove that its sender holds the key.", "Sign the token's subject, or the signing request, with the key that is to be certified.";
+    RateLimited = "rate-limited", Policy, "Too many requests by one identity.", "Wait for as long as Retry-After says.";
+    RequestSlow = "request-slow", Input, "The request did not arrive in time.", "Send it again over a better connection.";
+    SigstoreMissing = "sigstore-missing", Missing, "This home has no private Sigstore.", "Make one with `linkward sigstore init`.";
+
     // Missing: no verdict is possible yet.
     NoProvenance = "no-provenance", Missing, "Nothing proves how this artifact was built.", "Build it with `linkward run -- CMD`, or submit its provenance.";
     NoSignature = "no-signature", Missing, "No signature by an accepted signer is recorded.", "Submit the artifact's bundle.";

@@ -6,7 +6,7 @@ use linkward_evidence::rekor::from_pem;
 use linkward_ledger::key::{NoteKey, NoteKeyError};
 use linkward_ledger::{Hash, LogId};
 use linkward_model::Digest;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::PAYLOAD_TYPE;
 
@@ -36,12 +36,20 @@ pub struct Included {
 /// # Errors
 /// The key is not PEM.
 pub fn entry(pae: &[u8], signature: &[u8], step_key: &str) -> Result<Vec<u8>, BundleError> {
+    entry_of(&Digest::sha256(pae), signature, step_key)
+}
+
+/// As [`entry`], for what has this SHA-256.
+///
+/// # Errors
+/// The key is not PEM.
+pub fn entry_of(digest: &Digest, signature: &[u8], step_key: &str) -> Result<Vec<u8>, BundleError> {
     let key = from_pem(step_key).ok_or(BundleError::Key)?;
     let body = json!({
         "apiVersion": "0.0.2",
         "kind": "hashedrekord",
         "spec": { "hashedRekordV002": {
-            "data": { "algorithm": "SHA2_256", "digest": STANDARD.encode(Digest::sha256(pae).as_bytes()) },
+            "data": { "algorithm": "SHA2_256", "digest": STANDARD.encode(digest.as_bytes()) },
             "signature": {
                 "content": STANDARD.encode(signature),
                 "verifier": {
@@ -54,7 +62,7 @@ pub fn entry(pae: &[u8], signature: &[u8], step_key: &str) -> Result<Vec<u8>, Bu
     Ok(body.to_string().into_bytes())
 }
 
-/// The bundle, one line of JSON.
+/// The bundle of a statement, one line of JSON.
 ///
 /// # Errors
 /// A key is malformed.
@@ -65,33 +73,43 @@ pub fn assemble(
     entry: &[u8],
     included: &Included,
     log: &LogId,
+    timestamp: Option<&[u8]>,
 ) -> Result<String, BundleError> {
-    let key: NoteKey = log.key.parse()?;
-    let hint = Digest::sha256(&from_pem(step_key).ok_or(BundleError::Key)?);
-    let bundle = json!({
+    let content = json!({ "dsseEnvelope": {
+        "payload": STANDARD.encode(payload),
+        "payloadType": PAYLOAD_TYPE,
+        "signatures": [{ "sig": STANDARD.encode(signature) }],
+    } });
+    around(&content, step_key, entry, included, log, timestamp)
+}
+
+/// The bundle around an envelope or message signature that this key made.
+///
+/// # Errors
+/// A key is malformed.
+pub fn around(
+    content: &Value,
+    key: &str,
+    entry: &[u8],
+    included: &Included,
+    log: &LogId,
+    timestamp: Option<&[u8]>,
+) -> Result<String, BundleError> {
+    let log: NoteKey = log.key.parse()?;
+    let hint = Digest::sha256(&from_pem(key).ok_or(BundleError::Key)?);
+    let mut bundle = json!({
         "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
         "verificationMaterial": {
             "publicKey": { "hint": hint.hex() },
-            "tlogEntries": [{
-                "logIndex": included.index.to_string(),
-                "logId": { "keyId": STANDARD.encode(key.id()) },
-                "kindVersion": { "kind": "hashedrekord", "version": "0.0.2" },
-                "integratedTime": "0",
-                "inclusionProof": {
-                    "logIndex": included.index.to_string(),
-                    "rootHash": STANDARD.encode(included.root.0),
-                    "treeSize": included.size.to_string(),
-                    "hashes": included.proof.iter().map(|hash| STANDARD.encode(hash.0)).collect::<Vec<_>>(),
-                    "checkpoint": { "envelope": String::from_utf8_lossy(&included.checkpoint) },
-                },
-                "canonicalizedBody": STANDARD.encode(entry),
-            }],
-        },
-        "dsseEnvelope": {
-            "payload": STANDARD.encode(payload),
-            "payloadType": PAYLOAD_TYPE,
-            "signatures": [{ "sig": STANDARD.encode(signature) }],
+            "tlogEntries": [crate::sigstore::entry::included(entry, included, &log)],
         },
     });
+    if let Some(response) = timestamp {
+        bundle["verificationMaterial"]["timestampVerificationData"] =
+            json!({ "rfc3161Timestamps": [{ "signedTimestamp": STANDARD.encode(response) }] });
+    }
+    for (name, value) in content.as_object().into_iter().flatten() {
+        bundle[name] = value.clone();
+    }
     Ok(bundle.to_string())
 }

@@ -11,12 +11,43 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use linkward_model::Digest;
+use serde::{Deserialize, Serialize};
 
 /// What each key file is for.
 pub(crate) const EVIDENCE: &str = "evidence.key";
 pub(crate) const SIGNING: &str = "signing.key";
 pub(crate) const STEP: &str = "step.key";
 pub(crate) const AUTHORITY: &str = "authority.key";
+/// Signs what a person asks to be signed; never the key of build steps, whose provenance only a recorded step gets.
+pub(crate) const ARTIFACT: &str = "artifact.key";
+/// Signs the certificate log's checkpoints.
+pub(crate) const CERTIFICATES: &str = "certificates.key";
+
+/// The roles of a private Sigstore; each has one key a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Issues signing certificates.
+    Authority,
+    /// Signs certificate timestamps (RFC 6962).
+    CertificateLog,
+    /// Signs timestamps (RFC 3161).
+    Timestamp,
+    /// Signs identity tokens that only tests may trust.
+    TestIssuer,
+}
+
+impl Role {
+    pub(crate) fn file(self, generation: u32) -> String {
+        let name = match self {
+            Self::Authority => "ca",
+            Self::CertificateLog => "ct",
+            Self::Timestamp => "tsa",
+            Self::TestIssuer => "test-issuer",
+        };
+        format!("{name}-{generation}.key")
+    }
+}
 
 /// The public halves of a home's keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,28 +90,62 @@ pub fn create_keys(folder: &Path) -> Result<PublicKeys, KeyError> {
         .mode(0o700)
         .create(folder)
         .map_err(|source| KeyError::Io { path: folder.to_path_buf(), source })?;
-    let ed25519 = |name: &str| -> Result<[u8; 32], KeyError> {
-        let random = SystemRandom::new();
-        let document = Ed25519KeyPair::generate_pkcs8(&random).map_err(|_| KeyError::Random)?;
-        write(folder, name, document.as_ref())?;
-        let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).map_err(|_| KeyError::Random)?;
-        pair.public_key().as_ref().try_into().map_err(|_| KeyError::Random)
-    };
-    let p256 = |name: &str| -> Result<Vec<u8>, KeyError> {
-        let random = SystemRandom::new();
-        let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
-        let document = EcdsaKeyPair::generate_pkcs8(algorithm, &random).map_err(|_| KeyError::Random)?;
-        write(folder, name, document.as_ref())?;
-        let pair = EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref()).map_err(|_| KeyError::Random)?;
-        Ok(pair.public_key().as_der().map_err(|_| KeyError::Random)?.as_ref().to_vec())
-    };
-    let (evidence, signing) = (ed25519(EVIDENCE)?, ed25519(SIGNING)?);
-    let step_der = p256(STEP)?;
-    p256(AUTHORITY)?;
+    let (evidence, signing) = (create_ed25519(folder, EVIDENCE)?, create_ed25519(folder, SIGNING)?);
+    let step_der = create_p256(folder, STEP)?;
+    create_p256(folder, AUTHORITY)?;
     std::fs::File::open(folder)
         .and_then(|file| file.sync_all())
         .map_err(|source| KeyError::Io { path: folder.to_path_buf(), source })?;
     Ok(PublicKeys { evidence, signing, step: pem("PUBLIC KEY", &step_der), step_der })
+}
+
+/// The key that signs what people ask to be signed: PEM of its public half. Made where it is missing.
+///
+/// # Errors
+/// The key cannot be made or read.
+pub fn artifact_key(folder: &Path) -> Result<String, KeyError> {
+    let der = if folder.join(ARTIFACT).exists() {
+        let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
+        let pair = EcdsaKeyPair::from_pkcs8(algorithm, &read(folder, ARTIFACT)?)
+            .map_err(|_| KeyError::Malformed(folder.join(ARTIFACT)))?;
+        pair.public_key().as_der().map_err(|_| KeyError::Random)?.as_ref().to_vec()
+    } else {
+        create_p256(folder, ARTIFACT)?
+    };
+    Ok(pem("PUBLIC KEY", &der))
+}
+
+/// Makes the key of a role's generation; its SubjectPublicKeyInfo.
+///
+/// # Errors
+/// It exists, or cannot be written.
+pub(crate) fn create_role(folder: &Path, role: Role, generation: u32) -> Result<Vec<u8>, KeyError> {
+    create_p256(folder, &role.file(generation))
+}
+
+/// Makes the key of the certificate log's checkpoints.
+///
+/// # Errors
+/// It exists, or cannot be written.
+pub fn create_certificates(folder: &Path) -> Result<[u8; 32], KeyError> {
+    create_ed25519(folder, CERTIFICATES)
+}
+
+fn create_ed25519(folder: &Path, name: &str) -> Result<[u8; 32], KeyError> {
+    let random = SystemRandom::new();
+    let document = Ed25519KeyPair::generate_pkcs8(&random).map_err(|_| KeyError::Random)?;
+    write(folder, name, document.as_ref())?;
+    let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).map_err(|_| KeyError::Random)?;
+    pair.public_key().as_ref().try_into().map_err(|_| KeyError::Random)
+}
+
+fn create_p256(folder: &Path, name: &str) -> Result<Vec<u8>, KeyError> {
+    let random = SystemRandom::new();
+    let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
+    let document = EcdsaKeyPair::generate_pkcs8(algorithm, &random).map_err(|_| KeyError::Random)?;
+    write(folder, name, document.as_ref())?;
+    let pair = EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref()).map_err(|_| KeyError::Random)?;
+    Ok(pair.public_key().as_der().map_err(|_| KeyError::Random)?.as_ref().to_vec())
 }
 
 fn write(folder: &Path, name: &str, der: &[u8]) -> Result<(), KeyError> {

@@ -7,12 +7,13 @@ pub mod person;
 mod process;
 mod protocol;
 mod provenance;
+pub mod sigstore;
 pub mod step;
 mod trusted_root;
 
 pub use authority::{Authority, AuthorityError, ServerIdentity};
-pub use keys::{KeyError, PublicKeys, create_keys, pem};
+pub use keys::{KeyError, PublicKeys, Role, artifact_key, create_certificates, create_keys, pem};
 pub use process::{ProcessError, SignerProcess};
-pub use protocol::serve;
+pub use protocol::{TEST_ISSUER, serve};
 pub use provenance::{PAYLOAD_TYPE, Source, provenance, sbom};
 pub use trusted_root::trusted_root;

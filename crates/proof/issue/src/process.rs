@@ -8,8 +8,13 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use linkward_ledger::LogName;
+use linkward_model::{Digest, Instant};
 
-use crate::protocol::{Answer, Ask, read_frame, write_frame};
+use crate::bundle::Included;
+use crate::protocol::{Answer, Ask, LeafAsk, read_frame, write_frame};
+use crate::sigstore::instance::{Der, Generation};
+use crate::sigstore::leaf::{Above, Request};
+use crate::sigstore::timestamp::Query;
 
 /// Why the signer did not sign.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +97,62 @@ impl SignerProcess {
     /// The signer is gone.
     pub fn authority_key(&mut self) -> Result<Vec<u8>, ProcessError> {
         self.ask(&Ask::AuthorityKey)
+    }
+
+    /// The ECDSA signature, DER, of an artifact by its SHA-256.
+    ///
+    /// # Errors
+    /// The signer is gone or refuses.
+    pub fn sign_artifact(&mut self, digest: &Digest) -> Result<Vec<u8>, ProcessError> {
+        self.ask(&Ask::Artifact { digest: *digest })
+    }
+
+    /// The ECDSA signature, DER, over the pre-authentication encoding of a person's attestation.
+    ///
+    /// # Errors
+    /// The signer is gone or refuses.
+    pub fn sign_attestation(&mut self, pae: &[u8]) -> Result<Vec<u8>, ProcessError> {
+        self.ask(&Ask::Attestation { pae: STANDARD.encode(pae) })
+    }
+
+    /// A signing certificate, DER, whose leaf the certificate log includes.
+    ///
+    /// # Errors
+    /// The signer is gone or refuses.
+    pub fn issue(
+        &mut self,
+        request: &Request,
+        above: &Above,
+        log: u32,
+        logged: Instant,
+        included: &Included,
+    ) -> Result<Vec<u8>, ProcessError> {
+        self.ask(&Ask::Leaf(Box::new(LeafAsk {
+            request: request.clone(),
+            above: above.clone(),
+            log,
+            logged,
+            index: included.index,
+            proof: included.proof.iter().map(|hash| Der(hash.0.to_vec())).collect(),
+            checkpoint: String::from_utf8_lossy(&included.checkpoint).into_owned(),
+        })))
+    }
+
+    /// A TimeStampResp, DER.
+    ///
+    /// # Errors
+    /// The signer is gone or refuses.
+    pub fn timestamp(&mut self, by: &Generation, query: &Query) -> Result<Vec<u8>, ProcessError> {
+        let ask = Ask::Timestamp { generation: by.number, query: query.clone(), chain: by.chain.clone() };
+        self.ask(&ask)
+    }
+
+    /// A token of the issuer that only tests may trust.
+    ///
+    /// # Errors
+    /// The signer is gone or refuses.
+    pub fn test_token(&mut self, claims: serde_json::Value) -> Result<String, ProcessError> {
+        String::from_utf8(self.ask(&Ask::Token { claims })?).map_err(|_| ProcessError::Answer)
     }
 
     fn ask(&mut self, ask: &Ask) -> Result<Vec<u8>, ProcessError> {

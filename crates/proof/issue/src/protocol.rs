@@ -7,15 +7,25 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use linkward_ledger::{Checkpoint, LogName};
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use linkward_ledger::key::NoteKey;
+use linkward_ledger::merkle::{Hash, leaf_hash, verify_inclusion};
+use linkward_ledger::{Checkpoint, LogName, VerifiedCheckpoint};
+use linkward_model::{Algorithm, Digest, Instant};
 use serde::{Deserialize, Serialize};
 
-use crate::keys::{self, KeyError};
+use crate::keys::{self, KeyError, Role};
+use crate::sigstore::instance::Der;
+use crate::sigstore::leaf::{Above, Request};
+use crate::sigstore::sct;
+use crate::sigstore::timestamp::Query;
 
+/// How the name of the issuer that only tests may trust ends; no host name can (RFC 6761).
+pub const TEST_ISSUER: &str = ".test-issuer.invalid";
 /// Largest frame: an SBOM of a hundred thousand components within an attestation.
 const MAX_FRAME: u32 = 192 << 20;
 
@@ -40,6 +50,39 @@ pub(crate) enum Ask {
     },
     /// The authority's public key; asking signs nothing.
     AuthorityKey,
+    /// SHA-256 of an artifact that a person wants signed.
+    Artifact {
+        digest: Digest,
+    },
+    /// The pre-authentication encoding of an attestation that a person wants signed, base64.
+    Attestation {
+        pae: String,
+    },
+    /// A signing certificate, once the certificate log has it.
+    Leaf(Box<LeafAsk>),
+    /// A timestamp of now.
+    Timestamp {
+        generation: u32,
+        query: Query,
+        chain: Vec<Der>,
+    },
+    /// An identity token of the issuer that only tests may trust.
+    Token {
+        claims: serde_json::Value,
+    },
+}
+
+/// What a certificate is made from, and the proof that it was logged.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct LeafAsk {
+    pub(crate) request: Request,
+    pub(crate) above: Above,
+    /// Generation of the certificate log's key.
+    pub(crate) log: u32,
+    pub(crate) logged: Instant,
+    pub(crate) index: u64,
+    pub(crate) proof: Vec<Der>,
+    pub(crate) checkpoint: String,
 }
 
 /// The signature, base64, or why there is none.
@@ -110,10 +153,13 @@ impl Signer {
             EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &keys::read(folder, name)?)
                 .map_err(|_| KeyError::Malformed(folder.join(name)))
         };
-        let logs = BTreeMap::from([
+        let mut logs = BTreeMap::from([
             (LogName::Evidence, ed25519(keys::EVIDENCE)?),
             (LogName::Signing, ed25519(keys::SIGNING)?),
         ]);
+        if folder.join(keys::CERTIFICATES).exists() {
+            logs.insert(LogName::Certificates, ed25519(keys::CERTIFICATES)?);
+        }
         Ok(Self {
             folder: folder.to_path_buf(),
             logs,
@@ -152,7 +198,109 @@ impl Signer {
                 }
                 self.ecdsa(&self.authority, &tbs)
             }
+            Ask::Artifact { digest } => {
+                let key = self.named(keys::ARTIFACT)?;
+                if digest.algorithm() != Algorithm::Sha256 {
+                    return Err("artifacts are signed by their SHA-256 digest".to_owned());
+                }
+                let digest = aws_lc_rs::digest::Digest::import_less_safe(
+                    digest.as_bytes(),
+                    &aws_lc_rs::digest::SHA256,
+                )
+                .map_err(|_| "the digest has the wrong length".to_owned())?;
+                let signature = key.sign_digest(&digest).map_err(|_| "signing failed".to_owned())?;
+                Ok(signature.as_ref().to_vec())
+            }
+            Ask::Attestation { pae } => {
+                let pae = STANDARD.decode(pae).map_err(|_| "the encoding is not base64".to_owned())?;
+                if !pae.starts_with(b"DSSEv1 ") {
+                    return Err("an attestation is a DSSE pre-authentication encoding".to_owned());
+                }
+                let key = self.named(keys::ARTIFACT)?;
+                self.ecdsa(&key, &pae)
+            }
+            Ask::Leaf(ask) => self.leaf(ask),
+            Ask::Timestamp { generation, query, chain } => {
+                let key = self.named(&Role::Timestamp.file(*generation))?;
+                let chain: Vec<Vec<u8>> = chain.iter().map(|der| der.0.clone()).collect();
+                query.answer(&chain, &self.serial()?, Instant::now(), |attributes| {
+                    self.ecdsa(&key, attributes)
+                })
+            }
+            Ask::Token { claims } => self.token(claims),
         }
+    }
+
+    /// A key that not every home has.
+    fn named(&self, file: &str) -> Result<EcdsaKeyPair, String> {
+        let der = keys::read(&self.folder, file).map_err(|error| error.to_string())?;
+        EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &der)
+            .map_err(|_| format!("{file} is malformed"))
+    }
+
+    /// Sixteen random bytes, positive as an integer.
+    fn serial(&self) -> Result<Vec<u8>, String> {
+        let mut serial = vec![0; 16];
+        aws_lc_rs::rand::SecureRandom::fill(&self.random, &mut serial)
+            .map_err(|_| "the system gave no randomness".to_owned())?;
+        if let Some(first) = serial.first_mut() {
+            *first = *first & 0x3f | 0x40;
+        }
+        Ok(serial)
+    }
+
+    /// Makes a signing certificate. It is one by construction, holds from now for ten minutes, and stands in the
+    /// certificate log, under a checkpoint that this process signed itself.
+    fn leaf(&self, ask: &LeafAsk) -> Result<Vec<u8>, String> {
+        let skew = Instant::now().since(ask.request.not_before);
+        if !(-10_000..=60_000).contains(&skew) || ask.logged.since(ask.request.not_before).abs() > 60_000 {
+            return Err("a signing certificate starts when it is issued".to_owned());
+        }
+        let tbs = ask.request.tbs(&ask.above).map_err(|error| error.to_string())?;
+        let issuer = ask.above.key_hash();
+        self.included(ask, &sct::leaf(ask.logged, &issuer, &tbs))?;
+        let log = self.named(&Role::CertificateLog.file(ask.log))?;
+        let log_id = log.public_key().as_der().map_err(|_| "the log's key cannot be read".to_owned())?;
+        let log_id = Digest::sha256(log_id.as_ref());
+        let signature = self.ecdsa(&log, &sct::message(ask.logged, &issuer, &tbs))?;
+        let list = sct::list(&log_id, ask.logged, &signature);
+        let key = self.named(&Role::Authority.file(ask.above.generation))?;
+        if key.public_key().as_ref() != ask.above.point {
+            return Err("the authority named is another".to_owned());
+        }
+        ask.request
+            .certificate(&ask.above, &list, |tbs| self.ecdsa(&key, tbs).ok())
+            .map_err(|error| error.to_string())
+    }
+
+    fn included(&self, ask: &LeafAsk, leaf: &[u8]) -> Result<(), String> {
+        let key = self.logs.get(&LogName::Certificates).ok_or("this home has no certificate log")?;
+        let public = key.public_key().as_ref().try_into().map_err(|_| "the log's key is malformed")?;
+        let origin = ask.checkpoint.lines().next().unwrap_or("");
+        let key = NoteKey::new(origin, public).map_err(|error| error.to_string())?;
+        let checkpoint = VerifiedCheckpoint::open(ask.checkpoint.as_bytes(), &key)
+            .map_err(|error| format!("the certificate is not logged: {error}"))?;
+        let proof: Option<Vec<Hash>> = ask.proof.iter().map(|hash| Hash::from_slice(&hash.0)).collect();
+        let proof = proof.ok_or("the proof holds something else than hashes")?;
+        verify_inclusion(ask.index, checkpoint.size(), &leaf_hash(leaf), &proof, &checkpoint.root())
+            .map_err(|error| format!("the certificate is not logged: {error}"))
+    }
+
+    /// A compact JWS (RFC 7515) of these claims; the issuer's name says that it is none to rely on.
+    fn token(&self, claims: &serde_json::Value) -> Result<Vec<u8>, String> {
+        let file = Role::TestIssuer.file(1);
+        let der = keys::read(&self.folder, &file).map_err(|error| error.to_string())?;
+        let fixed = &aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING;
+        let key = EcdsaKeyPair::from_pkcs8(fixed, &der).map_err(|_| format!("{file} is malformed"))?;
+        let issuer = claims.get("iss").and_then(serde_json::Value::as_str).unwrap_or("");
+        if !issuer.ends_with(TEST_ISSUER) {
+            return Err("the test issuer signs under its own name alone".to_owned());
+        }
+        let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let header = encode(br#"{"alg":"ES256","kid":"test","typ":"JWT"}"#);
+        let signed = format!("{header}.{}", encode(claims.to_string().as_bytes()));
+        let signature = self.ecdsa(&key, signed.as_bytes())?;
+        Ok(format!("{signed}.{}", encode(&signature)).into_bytes())
     }
 
     fn ecdsa(&self, key: &EcdsaKeyPair, message: &[u8]) -> Result<Vec<u8>, String> {

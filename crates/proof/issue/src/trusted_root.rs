@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use linkward_ledger::LogId;
 use linkward_ledger::key::{NoteKey, NoteKeyError};
 use linkward_model::Instant;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// SubjectPublicKeyInfo of Ed25519 up to the key (RFC 8410).
 const ED25519_SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
@@ -15,9 +15,13 @@ const ED25519_SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 
 /// # Errors
 /// The log's key is malformed.
 pub fn trusted_root(log: &LogId, valid_from: Instant) -> Result<Vec<u8>, NoteKeyError> {
+    Ok(serde_json::to_vec_pretty(&document(log, valid_from)?).unwrap_or_default())
+}
+
+pub(crate) fn document(log: &LogId, valid_from: Instant) -> Result<Value, NoteKeyError> {
     let key: NoteKey = log.key.parse()?;
     let spki = [&ED25519_SPKI[..], key.public()].concat();
-    let root = json!({
+    Ok(json!({
         "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
         "tlogs": [{
             "baseUrl": format!("https://{}", log.origin),
@@ -32,6 +36,5 @@ pub fn trusted_root(log: &LogId, valid_from: Instant) -> Result<Vec<u8>, NoteKey
         "certificateAuthorities": [],
         "ctlogs": [],
         "timestampAuthorities": [],
-    });
-    Ok(serde_json::to_vec_pretty(&root).unwrap_or_default())
+    }))
 }

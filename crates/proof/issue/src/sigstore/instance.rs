@@ -1,0 +1,159 @@
+//! What a private Sigstore is made of, public halves alone, and the documents that its clients read.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use linkward_ledger::LogId;
+use linkward_ledger::key::NoteKeyError;
+use linkward_model::{Digest, Instant};
+use linkward_prove::PublicKey;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Value, json};
+
+use super::leaf::Above;
+
+/// Bytes that JSON holds as base64.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Der(pub Vec<u8>);
+
+impl Serialize for Der {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Der {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD.decode(text).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+/// One key of a role, and what was issued to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generation {
+    pub number: u32,
+    pub name: String,
+    /// SubjectPublicKeyInfo.
+    pub key: Der,
+    /// From its own certificate to the root; empty for keys without one.
+    pub chain: Vec<Der>,
+    pub start: Instant,
+    /// When a newer one took over, with some overlap.
+    pub end: Option<Instant>,
+}
+
+impl Generation {
+    pub(crate) fn new(number: u32, name: String, key: Vec<u8>, chain: Vec<Vec<u8>>, start: Instant) -> Self {
+        Self { number, name, key: Der(key), chain: chain.into_iter().map(Der).collect(), start, end: None }
+    }
+
+    fn valid(&self) -> Value {
+        // Whole seconds before the first use: what is issued in the first second must be covered.
+        let start = Instant::from_seconds(self.start.seconds().saturating_sub(1));
+        match self.end {
+            Some(end) => json!({ "start": start, "end": end }),
+            None => json!({ "start": start }),
+        }
+    }
+
+    fn certificates(&self) -> Value {
+        let chain = self.chain.iter().map(|der| json!({ "rawBytes": der }));
+        json!({ "certificates": chain.collect::<Vec<_>>() })
+    }
+}
+
+/// A private Sigstore. The last generation of each role is the one that signs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    pub version: u32,
+    pub created: Instant,
+    pub authorities: Vec<Generation>,
+    pub certificate_logs: Vec<Generation>,
+    pub timestamp_authorities: Vec<Generation>,
+    pub test_issuer: Option<Generation>,
+}
+
+impl Instance {
+    /// The authority that issues now.
+    pub fn above(&self) -> Option<Above> {
+        let last = self.authorities.last()?;
+        let key = PublicKey::from_spki(&last.key.0).ok()?;
+        Some(Above { name: last.name.clone(), generation: last.number, point: key.raw().to_vec() })
+    }
+
+    /// `trusted_root.json`. The log's origin is the host name of its base URL, as clients expect.
+    ///
+    /// # Errors
+    /// The log's key is malformed.
+    pub fn trusted_root(&self, log: &LogId, log_from: Instant) -> Result<Value, NoteKeyError> {
+        let mut root = crate::trusted_root::document(log, log_from)?;
+        let host = format!("https://{}", log.origin);
+        let authority = |generation: &Generation| {
+            json!({
+                "subject": { "organization": "linkward", "commonName": generation.name },
+                "uri": host, "certChain": generation.certificates(), "validFor": generation.valid(),
+            })
+        };
+        let certificate_log = |generation: &Generation| {
+            json!({
+                "baseUrl": host,
+                "hashAlgorithm": "SHA2_256",
+                "publicKey": {
+                    "rawBytes": generation.key,
+                    "keyDetails": "PKIX_ECDSA_P256_SHA_256",
+                    "validFor": generation.valid(),
+                },
+                "logId": { "keyId": STANDARD.encode(Digest::sha256(&generation.key.0).as_bytes()) },
+            })
+        };
+        let list = |values: Vec<Value>| Value::Array(values);
+        root["certificateAuthorities"] = list(self.authorities.iter().map(authority).collect());
+        root["timestampAuthorities"] = list(self.timestamp_authorities.iter().map(authority).collect());
+        root["ctlogs"] = list(self.certificate_logs.iter().map(certificate_log).collect());
+        Ok(root)
+    }
+
+    /// `signing_config.v0.2.json` for services under this URL.
+    pub fn signing_config(&self, url: &str, issuers: &[String]) -> Value {
+        let service = |url: String, version: u32| {
+            json!({
+                "url": url, "majorApiVersion": version, "operator": "linkward",
+                "validFor": { "start": Instant::from_seconds(self.created.seconds().saturating_sub(1)) },
+            })
+        };
+        json!({
+            "mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json",
+            "caUrls": [service(url.to_owned(), 1)],
+            "oidcUrls": issuers.iter().map(|issuer| service(issuer.clone(), 1)).collect::<Vec<_>>(),
+            "rekorTlogUrls": [service(url.to_owned(), 2)],
+            "rekorTlogConfig": { "selector": "ANY" },
+            "tsaUrls": [service(format!("{url}/api/v1/timestamp"), 1)],
+            "tsaConfig": { "selector": "ANY" },
+        })
+    }
+
+    /// Both in one file, for sigstore-python's `--trust-config`.
+    pub fn client_trust_config(trusted_root: &Value, signing_config: &Value) -> Value {
+        json!({
+            "mediaType": "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json",
+            "trustedRoot": trusted_root,
+            "signingConfig": signing_config,
+        })
+    }
+
+    /// The chains of every authority, PEM, newest first.
+    pub fn trust_bundle(&self) -> Value {
+        let chain = |generation: &Generation| json!({ "certificates": pem_chain(generation) });
+        json!({ "chains": self.authorities.iter().rev().map(chain).collect::<Vec<_>>() })
+    }
+}
+
+/// A generation's certificates, PEM.
+pub fn pem_chain(generation: &Generation) -> Vec<String> {
+    generation.chain.iter().map(|der| crate::keys::pem("CERTIFICATE", &der.0)).collect()
+}
+
+/// A certificate, PEM.
+pub fn pem_certificate(der: &[u8]) -> String {
+    crate::keys::pem("CERTIFICATE", der)
+}
