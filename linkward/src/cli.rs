@@ -39,6 +39,13 @@ pub(crate) enum Command {
     Run(Run),
     /// Say whether an artifact may be used: exit code 0, 1 or 3
     Check(Check),
+    /// Sign an artifact with this home's artifact key, log the signature, write the bundle
+    Sign(Sign),
+    /// Sign a statement about an artifact, log the signature, write the bundle
+    Attest(Attest),
+    /// The private Sigstore of this home
+    #[command(subcommand)]
+    Sigstore(SigstoreCommand),
     /// Verify a Sigstore bundle offline, with the checks itemised
     Verify(Verify),
     /// Replay a verdict from the log alone and show its chain of evidence
@@ -135,6 +142,63 @@ pub(crate) struct Check {
     /// The environment whose policy decides
     #[arg(long, value_name = "NAME")]
     pub(crate) environment: Option<Environment>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sign {
+    /// Where the bundle goes [default: FILE.sigstore.json]
+    #[arg(long, value_name = "OUT")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// The artifact
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Attest {
+    /// The predicate, JSON
+    #[arg(long, value_name = "F")]
+    pub(crate) predicate: PathBuf,
+    /// The predicate's type: a URI, or cyclonedx, spdx, openvex, slsa-provenance, vuln
+    #[arg(long = "type", value_name = "T")]
+    pub(crate) kind: String,
+    /// Where the bundle goes [default: FILE.TYPE.sigstore.json]
+    #[arg(long, value_name = "OUT")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// The artifact
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SigstoreCommand {
+    /// Make the private Sigstore of a home that has none
+    Init,
+    /// Where it is reached, its logs, authorities and issuers
+    Show,
+    /// Print the trust root, signing configuration, or both as sigstore-python's trust config
+    Print {
+        #[arg(value_enum)]
+        what: SigstoreDocument,
+    },
+    /// An identity token of this home's test issuer, if the settings allow it
+    Token {
+        /// The subject: a URI or an e-mail address
+        #[arg(long, value_name = "SUB")]
+        subject: String,
+        #[arg(long, default_value = "sigstore", value_name = "AUD")]
+        audience: String,
+        /// How long it holds
+        #[arg(long, default_value_t = 300, value_name = "SECONDS", allow_negative_numbers = true)]
+        lifetime: i64,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SigstoreDocument {
+    TrustedRoot,
+    SigningConfig,
+    TrustConfig,
 }
 
 #[derive(Debug, Args)]

@@ -28,6 +28,9 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Up(args) => up::up(&args, home, format),
         Command::Run(args) => up::run(&args, home, format),
         Command::Check(args) => check(&args, home, format),
+        Command::Sign(args) => crate::sign::sign(&args, home, format),
+        Command::Attest(args) => crate::sign::attest(&args, home, format),
+        Command::Sigstore(command) => crate::sigstore::run(&command, home, format),
         Command::Verify(args) => verify::verify(&args, format),
         Command::VerifyBundle(args) => verify::conformance(&args),
         Command::Explain(args) => explain(&args.id, home, format),
@@ -149,7 +152,7 @@ pub(crate) fn resolve(target: &str) -> Result<(Option<String>, Digest)> {
     bail!("no file `{target}`; name a file, or a digest as sha256:HEX")
 }
 
-fn hash(path: &Path) -> Result<Digest> {
+pub(crate) fn hash(path: &Path) -> Result<Digest> {
     use std::io::Read as _;
     let mut file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut stream = Sha256Stream::new();

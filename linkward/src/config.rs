@@ -28,6 +28,11 @@ pub(crate) struct Config {
     /// How long a revision must have been ready to count as good.
     pub(crate) soak_seconds: i64,
     pub(crate) builtin_root_max_age_days: i64,
+    /// Where clients reach the signing services, where that is not the console's own address.
+    pub(crate) sigstore_url: Option<String>,
+    /// Whether this home issues identity tokens for tests.
+    pub(crate) dangerous_test_issuer: bool,
+    pub(crate) issuers: Vec<crate::issuers::Issuer>,
     /// Who may sign commits: a file that the operator names, never one that a checkout names.
     pub(crate) allowed_signers: Option<PathBuf>,
     /// Where `advisory update` takes the database, or the records to make it from.
@@ -121,6 +126,17 @@ pub(crate) const DEFAULT: &str = r#"# Linkward's settings. Every line shows its 
 [advisory]
 # mirror = ""                      # a database (.lwa) or records that `linkward advisory update` takes
 # max_age_days = 7                 # older than this, advisory data proves nothing to be unaffected
+[sigstore]
+# url = "http://127.0.0.1:7070"    # where clients reach the signing services; the console's address by default
+# dangerous_test_issuer = "false"  # "true": whoever may use this home can mint any identity. For tests alone
+
+# Whose identity tokens get signing certificates; none by default. kind: github, gitlab, kubernetes, buildkite, generic.
+# [[issuer]]
+# url = "https://token.actions.githubusercontent.com"
+# kind = "github"
+# jwks = "issuers/github.json"     # its key set, a file; relative to the home
+# audience = "sigstore"
+# reuse = false                    # true: one token may certify several keys, as where CI gives a job one token
 "#;
 
 /// By convention of several tools, samples for tests.
@@ -150,6 +166,7 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("deploy", &["soak_seconds"]),
     ("trust", &["builtin_root_max_age_days", "allowed_signers"]),
     ("advisory", &["mirror", "max_age_days"]),
+    ("sigstore", &["url", "dangerous_test_issuer"]),
 ];
 
 impl Default for Config {
@@ -167,6 +184,9 @@ impl Default for Config {
             gates: Gates::default(),
             soak_seconds: 300,
             builtin_root_max_age_days: 365,
+            sigstore_url: None,
+            dangerous_test_issuer: false,
+            issuers: Vec::new(),
             allowed_signers: None,
             advisory_mirror: None,
             advisory_max_age_days: 7,
@@ -240,6 +260,14 @@ impl Reader<'_> {
     fn document(&mut self, document: &DeTable<'_>, config: &mut Config) {
         for (section, value) in document {
             let name = section.get_ref().as_ref();
+            if name == "issuer" {
+                let (issuers, faults) = crate::issuers::read(value);
+                config.issuers = issuers;
+                for (at, message) in faults {
+                    self.fault(at, message);
+                }
+                continue;
+            }
             let Some((_, keys)) = KNOWN.iter().find(|(known, _)| *known == name) else {
                 let names: Vec<_> = KNOWN.iter().map(|(known, _)| *known).collect();
                 self.fault(section.span().start, unknown("section", name, &names));
@@ -305,6 +333,23 @@ fn set(config: &mut Config, section: &str, key: &str, given: &Given<'_>) -> Resu
         ("admission", "on_unknown") => config.on_unknown = deny_or_warn(given)?,
         ("admission", key) => set_gate(&mut config.gates, key, given)?,
         ("deploy", "soak_seconds") => config.soak_seconds = number(given, 0, 30 * 86_400, "seconds")?,
+        ("sigstore", "url") => {
+            let url = text(given)?.trim_end_matches('/');
+            if !(url.starts_with("https://") || url.starts_with("http://")) {
+                return Err(format!("`{url}` is no URL; write it as https://sigstore.example.com"));
+            }
+            config.sigstore_url = Some(url.to_owned());
+        }
+        ("sigstore", "dangerous_test_issuer") => {
+            config.dangerous_test_issuer = match given {
+                Given::Other("true or false") => return Err("write true or false in quotes".to_owned()),
+                given => match text(given)? {
+                    "true" => true,
+                    "false" => false,
+                    other => return Err(format!("`{other}` must be \"true\" or \"false\"")),
+                },
+            }
+        }
         ("trust", "builtin_root_max_age_days") => config.builtin_root_max_age_days = days(given)?,
         ("trust", "allowed_signers") => {
             config.allowed_signers = Some(text(given)?).filter(|path| !path.is_empty()).map(PathBuf::from);

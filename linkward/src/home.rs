@@ -4,6 +4,8 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
+use linkward_issue::sigstore::ceremony;
+use linkward_issue::sigstore::instance::Instance;
 use linkward_ledger::{LogId, LogName, Visibility};
 use linkward_model::{Code, Digest, Instant};
 use linkward_prove::TrustRoots;
@@ -97,6 +99,34 @@ impl Home {
             .with_context(|| format!("{} is malformed; restore it from a backup", path.display()))
     }
 
+    /// The private Sigstore of this home, if it has one.
+    pub(crate) fn instance(&self) -> Result<Option<Instance>> {
+        let path = self.path.join("sigstore/instance.json");
+        match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map(Some)
+                .with_context(|| format!("{} is malformed; restore it from a backup", path.display())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// Gives a home of an older version its private Sigstore. Nothing else may have the home open.
+    pub(crate) fn add_sigstore(&self, now: Instant) -> Result<()> {
+        let lock = std::fs::File::create(self.path.join("lock"))?;
+        if lock.try_lock().is_err() {
+            let message = "the home is in use; stop the daemon first";
+            return Err(Failure::new(Code::HomeLocked, message).into());
+        }
+        let mut trust = self.trust()?;
+        if !trust.logs.iter().any(|log| log.name == LogName::Certificates) {
+            trust.logs.push(certificate_log(&self.keys(), &trust.id)?);
+        }
+        let root = sigstore(&self.path, &trust, now)?;
+        replace(&self.path.join("trusted_root.json"), &root)?;
+        replace(&self.path.join("trust.json"), &serde_json::to_vec_pretty(&trust)?)
+    }
+
     /// Trust roots of this home's own signing log.
     pub(crate) fn trusted_root(&self) -> Result<Vec<u8>> {
         let path = self.path.join("trusted_root.json");
@@ -127,7 +157,9 @@ impl Home {
 
     /// Settings without keys, so that a rebuilt folder can be read but not written.
     pub(crate) fn copy_settings(&self, to: &Path) -> Result<()> {
-        for name in ["format", "linkward.toml", "policy.yaml", "trust.json", "trusted_root.json"] {
+        for name in
+            ["format", "linkward.toml", "policy.yaml", "trust.json", "trusted_root.json", "artifact.pub"]
+        {
             let from = self.path.join(name);
             if from.is_file() {
                 std::fs::copy(&from, to.join(name)).with_context(|| format!("cannot copy {name}"))?;
@@ -165,11 +197,12 @@ fn fill(draft: &Path, now: Instant) -> Result<Created> {
     let logs = vec![
         log(LogName::Evidence, keys.evidence, "linkward-envelope-v1", Visibility::Private)?,
         log(LogName::Signing, keys.signing, "rekor-v2", Visibility::Public)?,
+        certificate_log(&draft.join("keys"), &id)?,
     ];
+    let artifact_key = linkward_issue::artifact_key(&draft.join("keys"))?;
     let step_key_id = keys.step_id();
     let builder =
         format!("https://linkward.dev/builders/local/{}", step_key_id.hex().get(..16).unwrap_or(""));
-    let root = linkward_issue::trusted_root(&logs[1], now)?;
     let owner = std::fs::metadata(draft)?.uid();
     let trust = Trust {
         version: 1,
@@ -181,6 +214,7 @@ fn fill(draft: &Path, now: Instant) -> Result<Created> {
         builder: builder.clone(),
         policy_owner: format!("uid {owner}, by the permissions of policy.yaml"),
     };
+    let root = sigstore(draft, &trust, now)?;
     let policy = linkward_decide::default_policy(&step_key_id, &builder);
     let gitignore = "# Evidence and keys of this machine: not part of the source.\n*\n".to_owned();
     let files = [
@@ -189,6 +223,7 @@ fn fill(draft: &Path, now: Instant) -> Result<Created> {
         ("policy.yaml", policy.into_bytes()),
         ("trust.json", serde_json::to_vec_pretty(&trust)?),
         ("trusted_root.json", root),
+        ("artifact.pub", artifact_key.into_bytes()),
     ];
     for (name, bytes) in &files {
         write_new(&draft.join(name), bytes)?;
@@ -202,6 +237,7 @@ fn fill(draft: &Path, now: Instant) -> Result<Created> {
             ("linkward.toml", "settings, each with its default".to_owned()),
             ("policy.yaml", format!("what is allowed; may be changed by uid {owner}")),
             ("trust.json", format!("the logs and keys of this home; builder {builder}")),
+            ("sigstore/", "a private Sigstore: authorities, certificate log, trust root".to_owned()),
             ("logs/, blobs/", "the record, tamper-evident".to_owned()),
             (
                 "trust root",
@@ -232,6 +268,45 @@ pub(crate) fn settings(path: &Path) -> Result<Config> {
         );
         Failure::new(Code::ConfigMalformed, message).into()
     })
+}
+
+fn certificate_log(keys: &Path, id: &str) -> Result<LogId> {
+    let origin = format!("{id}.{}.linkward.internal", LogName::Certificates.as_str());
+    let key = linkward_issue::create_certificates(keys)?;
+    Ok(LogId {
+        name: LogName::Certificates,
+        key: linkward_ledger::key::NoteKey::new(&origin, key)?.to_string(),
+        origin,
+        codec: "rfc6962".to_owned(),
+        visibility: Visibility::Public,
+        tenant: linkward_model::Tenant::default(),
+    })
+}
+
+/// Makes the private Sigstore of a home; its trust root.
+fn sigstore(home: &Path, trust: &Trust, now: Instant) -> Result<Vec<u8>> {
+    let (keys, name) = (home.join("keys"), format!("linkward {}", trust.id));
+    let instance = Instance {
+        version: 1,
+        created: now,
+        authorities: vec![ceremony::authority(&keys, &name, 1, now)?],
+        certificate_logs: vec![ceremony::certificate_log(&keys, &name, 1, now)?],
+        timestamp_authorities: vec![ceremony::timestamp(&keys, &name, 1, now)?],
+        test_issuer: Some(ceremony::test_issuer(&keys, &name, now)?),
+    };
+    let log = trust.logs.iter().find(|log| log.name == LogName::Signing).context("no signing log")?;
+    let root = instance.trusted_root(log, trust.created)?;
+    std::fs::create_dir_all(home.join("sigstore"))?;
+    write_new(&home.join("sigstore/instance.json"), &serde_json::to_vec_pretty(&instance)?)?;
+    Ok(serde_json::to_vec_pretty(&root)?)
+}
+
+/// Replaces a file's content whole or not at all.
+fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let draft = path.with_extension("new");
+    let _ = std::fs::remove_file(&draft);
+    write_new(&draft, bytes)?;
+    std::fs::rename(&draft, path).with_context(|| format!("cannot replace {}", path.display()))
 }
 
 /// Writes a file that was not there, durably.

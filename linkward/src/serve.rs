@@ -223,6 +223,9 @@ async fn page(State(engine): State<Arc<Engine>>, request: Request) -> Response {
     {
         return webhook(engine, source.to_owned(), parts.headers, body).await;
     }
+    if let Some(response) = crate::signing::post(&engine, &parts, body).await {
+        return response;
+    }
     if parts.method != Method::GET && parts.method != Method::HEAD {
         let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here\n");
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -306,6 +309,12 @@ fn route(engine: &Engine, path: &str, query: &str) -> Response {
     if let Some(rest) = path.strip_prefix("/tlog/") {
         return tile(engine, rest).unwrap_or_else(|| plain(StatusCode::NOT_FOUND, "no such tile\n"));
     }
+    if let Some(response) = crate::signing::get(engine, path) {
+        return response;
+    }
+    if let Some(rest) = crate::signing::rekor_tile(path) {
+        return tile(engine, &rest).unwrap_or_else(|| plain(StatusCode::NOT_FOUND, "no such tile\n"));
+    }
     let answer = engine.page(path, query);
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -321,7 +330,9 @@ fn route(engine: &Engine, path: &str, query: &str) -> Response {
 /// `evidence/checkpoint`, `evidence/tile/0/000.p/5`: static files of C2SP tlog-tiles with their cache rules.
 fn tile(engine: &Engine, rest: &str) -> Option<Response> {
     let (name, path) = rest.split_once('/')?;
-    let log = [LogName::Evidence, LogName::Signing].into_iter().find(|log| log.as_str() == name)?;
+    let log = [LogName::Evidence, LogName::Signing, LogName::Certificates]
+        .into_iter()
+        .find(|log| log.as_str() == name)?;
     let checkpoint = path == "checkpoint";
     let well_formed = path.starts_with("tile/")
         && path.split('/').all(|part| !part.is_empty() && !part.starts_with('.'))

@@ -81,6 +81,7 @@ fn serve(engine: Arc<crate::engine::Engine>, home: &Home, quiet: bool) -> Result
     let bound = Bound::bind(config.listen, config.admission)?;
     let (console, admission) = (bound.console()?, bound.admission()?);
     engine.serving_at(console, admission);
+    engine.write_client_documents()?;
     engine.keep_house();
     engine.keep_warm();
     let shared = Arc::clone(&engine);
@@ -88,6 +89,7 @@ fn serve(engine: Arc<crate::engine::Engine>, home: &Home, quiet: bool) -> Result
     let rows = [
         ("console", format!("http://{console}/")),
         ("API", format!("http://{console}/api/v1")),
+        ("sigstore", format!("http://{console}/sigstore/client_trust_config.json")),
         ("log tiles", format!("http://{console}/tlog/evidence/checkpoint")),
         ("metrics", format!("http://{console}/metrics")),
         ("admission", format!("https://{admission}/admit ({})", engine.mode())),

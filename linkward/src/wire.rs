@@ -30,6 +30,27 @@ pub(crate) enum Request {
         statements: Vec<String>,
         environment: Option<Environment>,
     },
+    /// An artifact to sign with the home's artifact key.
+    SignArtifact {
+        name: String,
+        digest: Digest,
+        environment: Option<Environment>,
+    },
+    /// A statement to sign with the home's artifact key.
+    SignAttestation {
+        name: String,
+        statement: String,
+        environment: Option<Environment>,
+    },
+    /// What the private Sigstore is and where it is reached.
+    Sigstore,
+    /// An identity token for tests.
+    TestToken {
+        subject: String,
+        audience: String,
+        /// In seconds.
+        lifetime: i64,
+    },
     Explain {
         id: String,
     },
@@ -293,6 +314,18 @@ pub(crate) struct Signed {
     /// Sigstore bundles, in the order of the statements.
     pub(crate) bundles: Vec<String>,
     pub(crate) records: Vec<u64>,
+}
+
+/// The answer to `SignArtifact` and `SignAttestation`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SignedArtifact {
+    pub(crate) version: u32,
+    /// The Sigstore bundle.
+    pub(crate) bundle: String,
+    pub(crate) record: u64,
+    /// Origin of the signing log, and the entry's index in it.
+    pub(crate) log: String,
+    pub(crate) index: u64,
 }
 
 /// The answer to `Explain`.

@@ -31,7 +31,7 @@ impl Engine {
         Ok(submitted)
     }
 
-    fn submit_one(&self, document: &Document, environment: &Environment) -> Result<Submitted> {
+    pub(super) fn submit_one(&self, document: &Document, environment: &Environment) -> Result<Submitted> {
         let now = Instant::now();
         let bytes = document.text.as_bytes();
         let digest = Digest::sha256(bytes);
@@ -165,6 +165,7 @@ impl Engine {
                 &entry,
                 &included,
                 &log,
+                self.own_timestamp(&signature)?.as_deref(),
             )?);
         }
         products.sort();

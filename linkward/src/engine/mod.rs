@@ -11,7 +11,9 @@ mod explain;
 mod feed;
 mod ingest;
 mod revoke;
+mod limit;
 mod signer;
+mod sigstore;
 mod verdicts;
 
 use std::collections::BTreeMap;
@@ -35,6 +37,8 @@ use crate::wire::{Failure, LogState, Reply, Request};
 
 pub(crate) use self::commits::CommitSignature;
 use self::signer::SharedSigner;
+pub(crate) use self::sigstore::Denied;
+use self::sigstore::Services;
 
 #[derive(Debug)]
 pub(crate) struct Engine {
@@ -43,6 +47,7 @@ pub(crate) struct Engine {
     trust: Trust,
     store: Store,
     signer: SharedSigner,
+    services: Services,
     roots: TrustRoots,
     keyring: Vec<PublicKey>,
     policy: RwLock<Arc<InForce>>,
@@ -89,7 +94,11 @@ impl Engine {
             Ok(production) => TrustRoots::join(&[&own, &production]),
             Err(_) => own,
         };
-        let keyring = vec![PublicKey::from_pem(&trust.step_key).context("step key in trust.json")?];
+        let services = Services::open(home)?;
+        let keyring = vec![
+            PublicKey::from_pem(&trust.step_key).context("step key in trust.json")?,
+            PublicKey::from_pem(&services.artifact_key).context("artifact key")?,
+        ];
         let policy = read_policy(home)?;
         let gate = Gate::new(config.gate_settings(None));
         let engine = Self {
@@ -98,6 +107,7 @@ impl Engine {
             trust,
             store,
             signer,
+            services,
             roots,
             keyring,
             policy: RwLock::new(Arc::new(policy)),
@@ -142,6 +152,16 @@ impl Engine {
             }
             Request::Step { step, statements, environment } => {
                 serde_json::to_value(self.sign_step(step, &statements, &self.environment(environment))?)?
+            }
+            Request::SignArtifact { name, digest, environment } => {
+                serde_json::to_value(self.sign_artifact(&name, &digest, &self.environment(environment))?)?
+            }
+            Request::SignAttestation { name, statement, environment } => serde_json::to_value(
+                self.sign_attestation(&name, &statement, &self.environment(environment))?,
+            )?,
+            Request::Sigstore => self.show_sigstore()?,
+            Request::TestToken { subject, audience, lifetime } => {
+                json!(self.test_token(&subject, &audience, lifetime)?)
             }
             Request::Explain { id } => serde_json::to_value(self.explain(&id)?)?,
             Request::List { kind, limit } => self.list(kind.as_deref(), limit)?,
