@@ -128,15 +128,15 @@ pub(crate) const DEFAULT: &str = r#"# Linkward's settings. Every line shows its 
 # max_age_days = 7                 # older than this, advisory data proves nothing to be unaffected
 [sigstore]
 # url = "http://127.0.0.1:7070"    # where clients reach the signing services; the console's address by default
-# dangerous_test_issuer = "false"  # "true": whoever may use this home can mint any identity. For tests alone
+# dangerous_test_issuer = false    # true: whoever may use this home can mint any identity. For tests alone
 
 # Whose identity tokens get signing certificates; none by default. kind: github, gitlab, kubernetes, buildkite, generic.
-# [[issuer]]
-# url = "https://token.actions.githubusercontent.com"
-# kind = "github"
-# jwks = "issuers/github.json"     # its key set, a file; relative to the home
-# audience = "sigstore"
-# reuse = false                    # true: one token may certify several keys, as where CI gives a job one token
+## [[issuer]]
+## url = "https://token.actions.githubusercontent.com"
+## kind = "github"
+## jwks = "issuers/github.json"    # its key set, a file; relative to the home
+## audience = "sigstore"
+## reuse = false                   # true: one token may certify several keys, as where CI gives a job one token
 "#;
 
 /// By convention of several tools, samples for tests.
@@ -253,6 +253,7 @@ enum Given<'a> {
     Text(&'a str),
     Integer(i64),
     List(Vec<&'a str>),
+    Boolean(bool),
     Other(&'static str),
 }
 
@@ -309,7 +310,7 @@ fn given<'a>(value: &'a Spanned<DeValue<'a>>) -> Given<'a> {
             })
             .collect::<Option<Vec<_>>>()
             .map_or(Given::Other("a list with something else than strings"), Given::List),
-        DeValue::Boolean(_) => Given::Other("true or false"),
+        DeValue::Boolean(value) => Given::Boolean(*value),
         DeValue::Float(_) => Given::Other("a fraction"),
         DeValue::Datetime(_) => Given::Other("a date"),
         DeValue::Table(_) => Given::Other("a table"),
@@ -342,11 +343,11 @@ fn set(config: &mut Config, section: &str, key: &str, given: &Given<'_>) -> Resu
         }
         ("sigstore", "dangerous_test_issuer") => {
             config.dangerous_test_issuer = match given {
-                Given::Other("true or false") => return Err("write true or false in quotes".to_owned()),
+                Given::Boolean(value) => *value,
                 given => match text(given)? {
                     "true" => true,
                     "false" => false,
-                    other => return Err(format!("`{other}` must be \"true\" or \"false\"")),
+                    other => return Err(format!("`{other}` must be true or false")),
                 },
             }
         }
@@ -473,6 +474,7 @@ fn describe(given: &Given<'_>) -> String {
         Given::Text(text) => format!("the string \"{text}\""),
         Given::Integer(number) => format!("the number {number}"),
         Given::List(_) => "a list".to_owned(),
+        Given::Boolean(value) => value.to_string(),
         Given::Other(what) => (*what).to_owned(),
     }
 }

@@ -111,6 +111,25 @@ impl Home {
         }
     }
 
+    /// PEM of the key that signs what people ask to be signed; homes of older versions have none yet.
+    pub(crate) fn artifact_key(&self) -> Result<Option<String>> {
+        let path = self.path.join("artifact.pub");
+        match std::fs::read_to_string(&path) {
+            Ok(pem) => Ok(Some(pem)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// Makes that key where there is none.
+    pub(crate) fn ensure_artifact_key(&self) -> Result<()> {
+        if self.artifact_key()?.is_none() {
+            let pem = linkward_issue::artifact_key(&self.keys())?;
+            replace(&self.path.join("artifact.pub"), pem.as_bytes())?;
+        }
+        Ok(())
+    }
+
     /// Gives a home of an older version its private Sigstore. Nothing else may have the home open.
     pub(crate) fn add_sigstore(&self, now: Instant) -> Result<()> {
         let lock = std::fs::File::create(self.path.join("lock"))?;

@@ -30,6 +30,7 @@ pub(crate) fn sign(args: &cli::Sign, home: Option<&Path>, format: Format) -> Res
     let digest = hash(&args.file)?;
     let name = file_name(&args.file);
     let home = nearest(home)?;
+    home.ensure_artifact_key()?;
     let request = Request::SignArtifact { name: name.clone(), digest, environment: None };
     let signed: SignedArtifact = Access::open(&home)?.ask(request)?;
     let out = args.bundle.clone().unwrap_or_else(|| beside(&args.file, "sigstore.json"));
@@ -64,6 +65,7 @@ pub(crate) fn attest(args: &cli::Attest, home: Option<&Path>, format: Format) ->
         "predicate": predicate,
     });
     let home = nearest(home)?;
+    home.ensure_artifact_key()?;
     let statement = statement.to_string();
     let request = Request::SignAttestation { name: name.clone(), statement, environment: None };
     let signed: SignedArtifact = Access::open(&home)?.ask(request)?;

@@ -95,10 +95,10 @@ impl Engine {
             Err(_) => own,
         };
         let services = Services::open(home)?;
-        let keyring = vec![
-            PublicKey::from_pem(&trust.step_key).context("step key in trust.json")?,
-            PublicKey::from_pem(&services.artifact_key).context("artifact key")?,
-        ];
+        let mut keyring = vec![PublicKey::from_pem(&trust.step_key).context("step key in trust.json")?];
+        if let Some(pem) = &services.artifact_key {
+            keyring.push(PublicKey::from_pem(pem).context("artifact.pub")?);
+        }
         let policy = read_policy(home)?;
         let gate = Gate::new(config.gate_settings(None));
         let engine = Self {

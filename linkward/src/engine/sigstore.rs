@@ -31,7 +31,7 @@ use crate::wire::{Document, Failure, SignedArtifact, VERSION};
 pub(super) struct Services {
     instance: Option<Arc<Instance>>,
     /// PEM of the key that signs what a person asks to be signed.
-    pub(super) artifact_key: String,
+    pub(super) artifact_key: Option<String>,
     entries: Limiter,
     certificates: Limiter,
     tokens: Tokens,
@@ -63,7 +63,7 @@ type Answer<T> = Result<T, Denied>;
 impl Services {
     pub(super) fn open(home: &Home) -> Result<Self> {
         let instance = home.instance()?.map(Arc::new);
-        let artifact_key = linkward_issue::artifact_key(&home.keys())?;
+        let artifact_key = home.artifact_key()?;
         Ok(Self {
             instance,
             artifact_key,
@@ -310,7 +310,7 @@ impl Engine {
         digest: &Digest,
         environment: &Environment,
     ) -> Result<SignedArtifact> {
-        let key = &self.services.artifact_key;
+        let key = self.artifact_key()?;
         let signature = self.signer.call(|signer| Ok(signer.sign_artifact(digest)?))?;
         let body = linkward_issue::bundle::entry_of(digest, &signature, key)?;
         let content = json!({ "messageSignature": {
@@ -328,7 +328,7 @@ impl Engine {
         environment: &Environment,
     ) -> Result<SignedArtifact> {
         linkward_evidence::statement::Statement::parse(statement.as_bytes())?;
-        let key = &self.services.artifact_key;
+        let key = self.artifact_key()?;
         let pae = linkward_evidence::dsse::pae(linkward_issue::PAYLOAD_TYPE, statement.as_bytes());
         let signature = self.signer.call(|signer| Ok(signer.sign_attestation(&pae)?))?;
         let body = linkward_issue::bundle::entry(&pae, &signature, key)?;
@@ -338,6 +338,11 @@ impl Engine {
             "signatures": [{ "sig": STANDARD.encode(&signature) }],
         } });
         self.finish(name, &content, &signature, body, environment)
+    }
+
+    fn artifact_key(&self) -> Result<&str> {
+        let key = self.services.artifact_key.as_deref();
+        key.context("this home had no artifact key when the daemon started; start it again")
     }
 
     fn finish(
@@ -351,7 +356,7 @@ impl Engine {
         let log = self.store.log_id(LogName::Signing).context("this home has no signing log")?;
         let included = self.logged(body.clone())?;
         let stamp = self.own_timestamp(signature)?;
-        let key = &self.services.artifact_key;
+        let key = self.artifact_key()?;
         let bundle = linkward_issue::bundle::around(content, key, &body, &included, &log, stamp.as_deref())?;
         let document = Document { name: format!("{name}.sigstore.json"), text: bundle.clone() };
         let submitted = self.submit_one(&document, environment)?;

@@ -29,7 +29,8 @@ pub(crate) fn document(log: &LogId, valid_from: Instant) -> Result<Value, NoteKe
             "publicKey": {
                 "rawBytes": STANDARD.encode(spki),
                 "keyDetails": "PKIX_ED25519",
-                "validFor": { "start": valid_from },
+                // Timestamps are whole seconds: one of the first second must not come before the log.
+                "validFor": { "start": Instant::from_seconds(valid_from.seconds()) },
             },
             "logId": { "keyId": STANDARD.encode(key.id()) },
         }],
