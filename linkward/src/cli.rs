@@ -74,7 +74,7 @@ pub(crate) enum Command {
     Canary(crate::deploy::Canary),
     /// The policy
     #[command(subcommand)]
-    Policy(PolicyCommand),
+    Policy(crate::policy::PolicyCommand),
     /// Notice attacks: events in, findings out
     #[command(subcommand)]
     Detect(crate::detect::DetectCommand),
@@ -296,17 +296,6 @@ pub(crate) enum RecordCommand {
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum PolicyCommand {
-    /// Report every fault of a policy file with line and column
-    Check {
-        #[arg(value_name = "FILE")]
-        file: Option<PathBuf>,
-    },
-    /// Print the policy in force
-    Show,
 }
 
 #[derive(Debug, Args)]

@@ -9,11 +9,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::access::Access;
-use crate::cli::{self, Cli, Command, EvidenceCommand, Format, LogCommand, PolicyCommand, RecordCommand};
+use crate::cli::{self, Cli, Command, EvidenceCommand, Format, LogCommand, RecordCommand};
 use crate::home::Home;
 use crate::table::{self, Style};
 use crate::wire::{Checked, Document, Explanation, Failure, Outcome, Replay, Request, Submitted};
-use crate::{sbom, up, verify, vex};
+use crate::{policy, sbom, up, verify, vex};
 
 /// Says something to whoever watches a running daemon.
 pub(crate) fn complain(what: &str) {
@@ -42,7 +42,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Deploy(command) => crate::deploy::deploy(command, home, format),
         Command::Rollback(args) => crate::deploy::rollback(args, home, format),
         Command::Canary(args) => crate::deploy::canary(&args, home, format),
-        Command::Policy(command) => policy(&command, home, format),
+        Command::Policy(command) => policy::run(&command, home, format),
         Command::Sbom(args) => sbom::run(&args, home),
         Command::Vex(args) => vex::run(&args, format),
         Command::Detect(command) => crate::detect::run(&command, home, format),
@@ -328,48 +328,6 @@ fn rebuild(to: &Path, home: Option<&Path>, format: Format) -> Result<Exit> {
         ))?;
     }
     Ok(Exit::Allowed)
-}
-
-fn policy(command: &PolicyCommand, home: Option<&Path>, format: Format) -> Result<Exit> {
-    match command {
-        PolicyCommand::Show => {
-            let text: String = Access::open(&nearest(home)?)?.ask(Request::Policy)?;
-            print(&text)?;
-            Ok(Exit::Allowed)
-        }
-        PolicyCommand::Check { file } => {
-            let path = match file {
-                Some(file) => file.clone(),
-                None => nearest(home)?.policy_path(),
-            };
-            let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            match linkward_decide::Policy::parse(&bytes) {
-                Ok(policy) => {
-                    let digest = policy.digest();
-                    match format {
-                        Format::Json => print_json(
-                            &serde_json::json!({ "version": crate::wire::VERSION, "policy": digest, "faults": [] }),
-                        )?,
-                        Format::Table => {
-                            print(&format!("{}: no faults, {}\n", path.display(), digest.short()))?
-                        }
-                    }
-                    Ok(Exit::Allowed)
-                }
-                Err(faults) => {
-                    let lines: Vec<String> =
-                        faults.iter().map(|fault| format!("{}: {fault}", path.display())).collect();
-                    match format {
-                        Format::Json => print_json(
-                            &serde_json::json!({ "version": crate::wire::VERSION, "faults": lines }),
-                        )?,
-                        Format::Table => print(&format!("{}\n", lines.join("\n")))?,
-                    }
-                    Ok(Exit::Error)
-                }
-            }
-        }
-    }
 }
 
 fn why(package: &str, home: Option<&Path>, format: Format) -> Result<Exit> {

@@ -13,6 +13,7 @@ mod engine;
 mod home;
 mod issuers;
 mod node;
+mod policy;
 mod progress;
 mod progressive;
 mod project;

@@ -79,6 +79,11 @@ pub(crate) enum Request {
         ask: Deploy,
     },
     Policy,
+    /// Two policies, as text, over the recorded evidence.
+    PolicyDiff {
+        old: String,
+        new: String,
+    },
     Why {
         package: String,
     },
@@ -366,4 +371,32 @@ pub(crate) struct EvidenceLine {
     pub(crate) summary: String,
     pub(crate) checks: Vec<Value>,
     pub(crate) documents: Vec<Digest>,
+}
+
+/// What changes between two policies.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PolicyChange {
+    pub(crate) version: u32,
+    /// Questions that were decided by both.
+    pub(crate) asked: usize,
+    pub(crate) changed: Vec<Changed>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Changed {
+    pub(crate) name: String,
+    pub(crate) digest: Digest,
+    pub(crate) environment: Environment,
+    /// It passed, and would no longer.
+    pub(crate) refused: bool,
+    pub(crate) old: Side,
+    pub(crate) new: Side,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Side {
+    pub(crate) outcome: Outcome,
+    pub(crate) mode: String,
+    pub(crate) rule: Option<String>,
+    pub(crate) reasons: Vec<Reason>,
 }

@@ -86,7 +86,7 @@ impl Engine {
             .map_err(|faults| anyhow::anyhow!("recorded policy has {} faults", faults.len()))?;
         let log = LogState { size: verdict.log_size(), ..self.log_state()? };
         let revocations = self.revocations().as_of(log.size);
-        let gathered = self.gather(&verdict.question().digest, &log, &revocations)?;
+        let gathered = self.gather(verdict.question(), &policy, &log, &revocations)?;
         let (question, roots) = (verdict.question(), verdict.roots());
         Ok(decide(question, &gathered, &policy, &revocations, roots, verdict.decided_at()))
     }

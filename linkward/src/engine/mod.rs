@@ -6,6 +6,7 @@ mod admission;
 mod commits;
 mod deployments;
 mod detection;
+mod diff;
 mod evidence;
 mod explain;
 mod feed;
@@ -186,6 +187,7 @@ impl Engine {
                 let text = self.store.blob(&digest)?.unwrap_or_default();
                 json!(String::from_utf8_lossy(&text))
             }
+            Request::PolicyDiff { old, new } => serde_json::to_value(self.policy_diff(&old, &new)?)?,
             Request::Why { package } => self.why(&package)?,
             Request::Home => json!({ "home": self.home.path(), "trust": self.trust }),
         })

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use linkward_decide::{
-    Evidence, ObservationFact, Policy, Question, RefusalFact, Revocations, TargetKind, Verdict,
+    Evidence, HistoryFact, ObservationFact, Policy, Question, RefusalFact, Revocations, TargetKind, Verdict,
 };
 use linkward_ledger::{Kind, Recorded, Term, TermKind};
 use linkward_model::{Code, Digest, Environment, Instant};
@@ -15,6 +15,9 @@ use super::Engine;
 /// More evidence than this about one digest is not looked at, and the verdict says so.
 const MAX_EVIDENCE: usize = 512;
 
+/// Verdicts of one name, and proofs of one of its digests, that are looked back at.
+const MAX_EARLIER: usize = 64;
+
 /// What was gathered about a digest, as of a log size.
 pub(super) struct Gathered {
     proofs: Vec<Recorded<linkward_prove::Proven<linkward_prove::Attestation>>>,
@@ -22,6 +25,7 @@ pub(super) struct Gathered {
     observations: Vec<ObservationFact>,
     /// What recorded SBOMs of the digest list; gathered where a package is revoked.
     packages: Vec<String>,
+    history: Vec<HistoryFact>,
     log: LogState,
 }
 
@@ -61,7 +65,7 @@ impl Engine {
         let policy = self.policy()?;
         let log = self.log_state()?;
         let revocations = self.revocations().as_of(log.size);
-        let gathered = self.gather(&question.digest, &log, &revocations)?;
+        let gathered = self.gather(&question, &policy.policy, &log, &revocations)?;
         let verdict = decide(&question, &gathered, &policy.policy, &revocations, self.roots.digest(), now);
         if let Some(known) = self.same(&verdict)? {
             self.gate.insert(&known);
@@ -78,10 +82,12 @@ impl Engine {
     /// Everything recorded about a digest below a log size, oldest first.
     pub(super) fn gather(
         &self,
-        digest: &Digest,
+        question: &Question,
+        policy: &Policy,
         log: &LogState,
         revocations: &Revocations,
     ) -> Result<Gathered> {
+        let digest = &question.digest;
         let rows = |kind| -> Result<Vec<u64>> {
             let found = self.store.rows(&linkward_record::Filter {
                 kind: Some(kind),
@@ -114,7 +120,42 @@ impl Engine {
                 packages.extend(terms.filter(|term| term.kind == TermKind::Package).map(|term| term.value));
             }
         }
-        Ok(Gathered { proofs, refusals, observations, packages, log: log.clone() })
+        let history = if policy.looks_back() { self.earlier(question, log)? } else { Vec::new() };
+        Ok(Gathered { proofs, refusals, observations, packages, history, log: log.clone() })
+    }
+
+    /// Provenance of the digests that verdicts below a log size gave the same name to.
+    fn earlier(&self, question: &Question, log: &LogState) -> Result<Vec<HistoryFact>> {
+        let rows = |kind, term, limit| {
+            let filter =
+                linkward_record::Filter { kind: Some(kind), term: Some(term), before: Some(log.size), limit };
+            self.store.rows(&filter)
+        };
+        let mut digests = std::collections::BTreeSet::new();
+        for row in
+            rows(Kind::Verdict, Term::new(linkward_ledger::TermKind::Name, &question.name), MAX_EARLIER)?
+        {
+            let verdict = linkward_decide::reopen(self.store.read(row.index)?)?;
+            let asked = verdict.value().question();
+            if asked.name == question.name && asked.digest != question.digest {
+                digests.insert(asked.digest);
+            }
+        }
+        let mut found = Vec::new();
+        for digest in digests {
+            for row in rows(Kind::Proof, Term::digest(&digest), MAX_EARLIER)? {
+                let proof = self.proof(row.index)?;
+                if let Some(provenance) = proof.value().claim().provenance() {
+                    found.push(HistoryFact {
+                        digest,
+                        record: row.index,
+                        signer: proof.value().signer().clone(),
+                        builder: provenance.builder.clone(),
+                    });
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// The newest recorded verdict on the same question, if it says the same and still holds.
@@ -175,6 +216,7 @@ pub(super) fn decide(
         proofs: struck.kept(),
         refusals: &gathered.refusals,
         observations: &gathered.observations,
+        history: &gathered.history,
         roots,
         origin: &gathered.log.origin,
         log_size: gathered.log.size,

@@ -184,6 +184,11 @@ codes! {
     StepFailed = "step-failed", Policy, "The recorded build step did not succeed.", "Look at the step's exit code and build again.";
     DigestDenied = "digest-denied", Policy, "The digest is on policy's denied list.", "Do not use it; see the reason in policy.yaml.";
     TooOld = "too-old", Policy, "The artifact is older than policy allows.", "Rebuild it.";
+    LevelTooLow = "level-too-low", Policy, "Its provenance reaches a lower SLSA build level than policy asks for.", "Build it with a builder that reaches the level, or compare the builder with policy.yaml.";
+    AttestationDowngrade = "attestation-downgrade", Policy, "Earlier artifacts of this name carried better provenance.", "Treat as an attack until the maintainers explain it; an exception can let it through by digest.";
+    RegoDenied = "rego-denied", Policy, "The policy's Rego module denies it.", "See the message; the module stands in policy.yaml.";
+    RegoUndecided = "rego-undecided", Missing, "The policy's Rego module neither allows nor denies it.", "See the message for what is missing; try the module with `linkward policy test`.";
+    RegoFailed = "rego-failed", Missing, "The policy's Rego module could not be evaluated in time, or failed.", "See the message; try the module with `linkward policy test`.";
     EvidenceRefused = "evidence-refused", Policy, "Evidence of this artifact failed its proof.", "See `linkward explain` for the check that failed.";
     ExceptionApplied = "exception-applied", Policy, "An exception in policy.yaml decides here.", "It ends by itself; see its owner and reason.";
 

@@ -1,9 +1,10 @@
 //! The decision itself. No clock, no files, no network: the same inputs give the same bytes, years later.
 
 use linkward_ledger::Recorded;
-use linkward_model::{Code, Digest, Environment, Instant, Tenant};
+use linkward_model::{Code, Digest, Environment, Identity, Instant, Tenant};
 use linkward_prove::{Attestation, Proven};
 
+use crate::facts::Facts;
 use crate::policy::{Exception, Mode, Policy};
 use crate::requirement::Requirement;
 use crate::verdict::{Finding, Outcome, Reason, Verdict};
@@ -24,6 +25,8 @@ pub struct Evidence<'a> {
     pub proofs: &'a [Recorded<Proven<Attestation>>],
     pub refusals: &'a [RefusalFact],
     pub observations: &'a [ObservationFact],
+    /// What earlier digests of the same name carried; asked for where the policy [looks at it](Policy::looks_back).
+    pub history: &'a [HistoryFact],
     /// Digest of the trust roots in force.
     pub roots: Digest,
     /// The evidence log and the size that was looked at.
@@ -45,40 +48,80 @@ pub struct ObservationFact {
     pub name: String,
 }
 
+/// Provenance that another digest of the same name carries.
+#[derive(Clone, Debug)]
+pub struct HistoryFact {
+    pub digest: Digest,
+    pub record: u64,
+    pub signer: Identity,
+    pub builder: String,
+}
+
+/// A decision before it is a verdict: what policy says of facts, wherever those come from.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    pub(crate) outcome: Outcome,
+    pub(crate) rule: Option<(String, Mode)>,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) reasons: Vec<Reason>,
+    pub(crate) until: Option<Instant>,
+    /// The exceptions that decided.
+    pub(crate) exceptions: Vec<String>,
+}
+
+impl Judgement {
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    pub fn reasons(&self) -> &[Reason] {
+        &self.reasons
+    }
+}
+
 /// Decides.
 pub fn decide(question: &Question, evidence: &Evidence<'_>, policy: &Policy, now: Instant) -> Verdict {
+    let judgement = judge(question, &Facts::of(question, evidence), policy, now);
     let mut verdict = Verdict::start(question, evidence, policy.digest(), now);
+    if let Some((rule, mode)) = &judgement.rule {
+        verdict.set_rule(rule, *mode);
+    }
+    judgement.findings.into_iter().for_each(|finding| verdict.finding(finding));
+    verdict.conclude(judgement.outcome, judgement.reasons, judgement.until);
+    verdict
+}
+
+/// What the policy says of the facts.
+pub(crate) fn judge(question: &Question, facts: &Facts<'_>, policy: &Policy, now: Instant) -> Judgement {
+    let short = |outcome, reason| Judgement {
+        outcome,
+        rule: None,
+        findings: Vec::new(),
+        reasons: vec![reason],
+        until: None,
+        exceptions: Vec::new(),
+    };
     if let Some((_, reason)) = policy.denied.iter().find(|(digest, _)| *digest == question.digest) {
         let detail = if reason.is_empty() { "the digest is denied".to_owned() } else { reason.clone() };
-        verdict.conclude(Outcome::Deny, vec![Reason::new(Code::DigestDenied, "denied", detail)], None);
-        return verdict;
+        return short(Outcome::Deny, Reason::new(Code::DigestDenied, "denied", detail));
     }
     let covers = |scope: &crate::policy::Scope| {
         scope.covers(&question.digest, &question.name, &question.environment, &question.tenant)
     };
     let Some(rule) = policy.rules.iter().find(|rule| covers(&rule.scope)) else {
         let detail = format!("no rule matches `{}` in {}", question.name, question.environment);
-        verdict.conclude(Outcome::Unknown, vec![Reason::new(Code::NoPolicy, "rule", detail)], None);
-        return verdict;
+        return short(Outcome::Unknown, Reason::new(Code::NoPolicy, "rule", detail));
     };
-    verdict.under(&rule.name, rule.mode);
-    let accepted = rule
-        .requirements
-        .iter()
-        .find_map(|requirement| match requirement {
-            Requirement::Signed { by, .. } => Some(by.as_slice()),
-            _ => None,
-        })
-        .unwrap_or_default();
+    let accepted = rule.accepted();
     let excused = |name: &str| -> Option<&Exception> {
         policy.exceptions.iter().find(|exception| {
             now < exception.until && covers(&exception.scope) && exception.without.iter().any(|it| it == name)
         })
     };
     let mut until: Option<Instant> = None;
-    let mut reasons = Vec::new();
+    let (mut reasons, mut findings, mut exceptions) = (Vec::new(), Vec::new(), Vec::new());
     for requirement in &rule.requirements {
-        let mut finding = requirement.check(question, evidence, accepted, now);
+        let mut finding = requirement.check(question, facts, accepted, now);
         if let Requirement::MaxAge { millis } = requirement
             && finding.outcome == Outcome::Allow
         {
@@ -88,6 +131,7 @@ pub fn decide(question: &Question, evidence: &Evidence<'_>, policy: &Policy, now
             && let Some(exception) = excused(requirement.name())
         {
             until = earliest(until, Some(exception.until));
+            exceptions.push(exception.name.clone());
             reasons.push(Reason::new(
                 Code::ExceptionApplied,
                 requirement.name(),
@@ -107,19 +151,17 @@ pub fn decide(question: &Question, evidence: &Evidence<'_>, policy: &Policy, now
                 record: finding.records.first().copied(),
             });
         }
-        verdict.finding(finding);
+        findings.push(finding);
     }
-    let mut outcome =
-        verdict.findings().iter().map(|finding| finding.outcome).max().unwrap_or(Outcome::Allow);
-    refusals(evidence, &mut outcome, &mut reasons);
-    verdict.conclude(outcome, reasons, until);
-    verdict
+    let mut outcome = findings.iter().map(|finding| finding.outcome).max().unwrap_or(Outcome::Allow);
+    refusals(facts.refusals, &mut outcome, &mut reasons);
+    Judgement { outcome, rule: Some((rule.name.clone(), rule.mode)), findings, reasons, until, exceptions }
 }
 
 /// Evidence that failed its proof counts against what nothing else proves; it cannot undo what is proven, or
 /// anybody could deny a good artifact by submitting a broken bundle that names it.
-fn refusals(evidence: &Evidence<'_>, outcome: &mut Outcome, reasons: &mut Vec<Reason>) {
-    for refusal in evidence.refusals {
+fn refusals(refusals: &[RefusalFact], outcome: &mut Outcome, reasons: &mut Vec<Reason>) {
+    for refusal in refusals {
         reasons.push(Reason {
             code: Code::EvidenceRefused,
             requirement: "evidence".to_owned(),
@@ -142,12 +184,6 @@ fn earliest(one: Option<Instant>, two: Option<Instant>) -> Option<Instant> {
 impl Reason {
     fn new(code: Code, requirement: &str, detail: String) -> Self {
         Self { code, requirement: requirement.to_owned(), detail, record: None }
-    }
-}
-
-impl Verdict {
-    fn under(&mut self, rule: &str, mode: Mode) {
-        self.set_rule(rule, mode);
     }
 }
 

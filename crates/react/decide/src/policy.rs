@@ -5,7 +5,7 @@ use std::fmt;
 use linkward_model::{Digest, Environment, Instant, Tenant};
 use linkward_prove::Pattern;
 
-use crate::requirement::Requirement;
+use crate::requirement::{Accepted, Requirement};
 
 /// Whether a verdict is obeyed, only warned about, or only written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -87,6 +87,23 @@ impl Policy {
     /// SHA-256 of the file.
     pub fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// Whether a rule asks what earlier digests of the same name carried.
+    pub fn looks_back(&self) -> bool {
+        let back = |requirement: &Requirement| matches!(requirement, Requirement::NoDowngrade { .. });
+        self.rules.iter().any(|rule| rule.requirements.iter().any(back))
+    }
+}
+
+impl Rule {
+    /// The signers whose evidence counts for anything here.
+    pub(crate) fn accepted(&self) -> &[Accepted] {
+        let signed = self.requirements.iter().find_map(|requirement| match requirement {
+            Requirement::Signed { by, .. } => Some(by.as_slice()),
+            _ => None,
+        });
+        signed.unwrap_or_default()
     }
 }
 

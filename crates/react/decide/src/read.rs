@@ -5,10 +5,14 @@ use linkward_prove::Pattern;
 use saphyr::{LoadableYamlNode as _, MarkedYaml, Scalar, YamlData};
 
 use crate::policy::{Exception, Mode, Policy, PolicyFault, Rule, Scope};
+use crate::rego::Rego;
 use crate::requirement::{Accepted, Completeness, Requirement};
 
 /// Largest policy that is read.
 const MAX_POLICY: usize = 4 << 20;
+
+/// Requirements by their names in the file.
+const NAMES: &[&str] = &["signed", "logged", "provenance", "sbom", "max_age", "slsa", "no_downgrade", "rego"];
 
 type Node<'a> = MarkedYaml<'a>;
 
@@ -226,8 +230,8 @@ impl Reader {
 
     fn requirements(&mut self, node: &Node<'_>) -> Vec<Requirement> {
         let mut found = Vec::new();
-        let known = ["signed", "logged", "provenance", "sbom", "max_age"];
-        let members = self.members(node, "require", &known);
+        let known = NAMES;
+        let members = self.members(node, "require", known);
         for (name, value) in &members {
             match name.as_str() {
                 "signed" => found.push(self.signed(value)),
@@ -244,7 +248,23 @@ impl Reader {
                     };
                     found.push(Requirement::Sbom { complete });
                 }
+                "slsa" => found.push(self.slsa(value)),
+                "no_downgrade" if matches!(value.data, YamlData::Value(Scalar::Boolean(true))) => {
+                    found.push(Requirement::NoDowngrade { builders: Vec::new() });
+                }
+                "no_downgrade" => self.fault(value, "no_downgrade must be true; leave it out otherwise"),
+                "rego" => found.extend(self.rego(value)),
                 _ => found.push(Requirement::MaxAge { millis: self.duration(value) }),
+            }
+        }
+        // What a builder is worth is said once, by `slsa`.
+        let worth = found.iter().find_map(|requirement| match requirement {
+            Requirement::Slsa { builders, .. } => Some(builders.clone()),
+            _ => None,
+        });
+        for requirement in &mut found {
+            if let Requirement::NoDowngrade { builders } = requirement {
+                *builders = worth.clone().unwrap_or_default();
             }
         }
         if found.is_empty() {
@@ -329,6 +349,68 @@ impl Reader {
         Requirement::Provenance { builders, sources }
     }
 
+    fn slsa(&mut self, node: &Node<'_>) -> Requirement {
+        let (mut level, mut builders) = (0, Vec::new());
+        for (name, value) in self.members(node, "slsa", &["level", "builders"]) {
+            if name == "level" {
+                level = self.level(value);
+                continue;
+            }
+            for item in self.items(value, "builders") {
+                let (mut id, mut worth) = (None, 0);
+                for (name, value) in self.members(item, "a builder", &["id", "level"]) {
+                    if name == "level" {
+                        worth = self.level(value);
+                        continue;
+                    }
+                    let text = self.text(value, "id");
+                    match Pattern::parse(&text) {
+                        Ok(pattern) => id = Some(pattern),
+                        Err(error) => self.fault(value, error.to_string()),
+                    }
+                }
+                match id {
+                    Some(id) if worth > 0 => builders.push((id, worth)),
+                    _ => self.fault(item, "a builder needs an `id` and the `level` that it reaches"),
+                }
+            }
+        }
+        if level == 0 {
+            self.fault(node, "`slsa` needs a `level` from 1 to 3");
+        } else if level > 1 && !builders.iter().any(|(_, worth)| *worth >= level) {
+            self.fault(node, format!("no builder is said to reach level {level}: nothing could meet this"));
+        }
+        Requirement::Slsa { level, builders }
+    }
+
+    fn level(&mut self, node: &Node<'_>) -> u8 {
+        if let YamlData::Value(Scalar::Integer(number)) = node.data
+            && let Ok(level @ 1..=3) = u8::try_from(number)
+        {
+            return level;
+        }
+        self.fault(node, "a SLSA build level is 1, 2 or 3");
+        0
+    }
+
+    /// A module; its faults are named by their line in this file.
+    fn rego(&mut self, node: &Node<'_>) -> Option<Requirement> {
+        let text = self.text(node, "rego");
+        match Rego::compile(&text) {
+            Ok(rego) => Some(Requirement::Rego(Box::new(rego))),
+            Err((line, message)) => {
+                // A block scalar's span starts with its content, behind the `|`.
+                let at = node.span.start.line() + line.saturating_sub(1);
+                self.faults.push(PolicyFault {
+                    line: at,
+                    column: 1,
+                    message: format!("rego, line {line}: {message}"),
+                });
+                None
+            }
+        }
+    }
+
     fn duration(&mut self, node: &Node<'_>) -> i64 {
         let text = self.text(node, "max_age");
         let split = text.len().saturating_sub(1);
@@ -351,7 +433,7 @@ impl Reader {
 
     fn exception(&mut self, node: &Node<'_>) -> Option<Exception> {
         let known = ["name", "match", "allow_without", "owner", "reason", "until"];
-        let names = ["signed", "logged", "provenance", "sbom", "max_age"];
+        let names = NAMES;
         let (mut scope, mut without, mut until) = (None, Vec::new(), None);
         let (mut name, mut owner, mut reason) = (String::new(), String::new(), String::new());
         for (key, value) in self.members(node, "an exception", &known) {
@@ -375,6 +457,12 @@ impl Reader {
                     }
                 }
             }
+        }
+        if scope.as_ref().is_some_and(|scope| scope.artifacts.is_empty() && scope.digests.is_empty()) {
+            self.fault(
+                node,
+                "an exception needs `artifacts` or `digests` in its match: it is for something, not for all",
+            );
         }
         let lacking = [
             ("name", name.is_empty()),

@@ -1,13 +1,12 @@
 //! What a rule asks for, and how each is checked against proven evidence. One name, one code for its absence.
 
-use linkward_ledger::Recorded;
 use linkward_model::{Code, Digest, Identity, Instant};
-use linkward_prove::{Attestation, Pattern, Proven};
+use linkward_prove::Pattern;
 
-use crate::decide::{Evidence, Question};
+use crate::decide::Question;
+use crate::facts::{Facts, ProofFact, input};
+use crate::rego::{Answer, Rego};
 use crate::verdict::{Finding, Outcome};
-
-type Proof = Recorded<Proven<Attestation>>;
 
 #[derive(Clone, Debug)]
 pub enum Requirement {
@@ -29,6 +28,16 @@ pub enum Requirement {
     MaxAge {
         millis: i64,
     },
+    /// SLSA build level: what a builder is worth is for the policy to say.
+    Slsa {
+        level: u8,
+        builders: Vec<(Pattern, u8)>,
+    },
+    /// Nothing less than what the same name carried before.
+    NoDowngrade {
+        builders: Vec<(Pattern, u8)>,
+    },
+    Rego(Box<Rego>),
 }
 
 /// A signer that a rule accepts.
@@ -65,6 +74,9 @@ impl Requirement {
             Self::Provenance { .. } => "provenance",
             Self::Sbom { .. } => "sbom",
             Self::MaxAge { .. } => "max_age",
+            Self::Slsa { .. } => "slsa",
+            Self::NoDowngrade { .. } => "no_downgrade",
+            Self::Rego(_) => "rego",
         }
     }
 
@@ -72,31 +84,24 @@ impl Requirement {
     pub(crate) fn check(
         &self,
         question: &Question,
-        evidence: &Evidence<'_>,
+        facts: &Facts<'_>,
         accepted: &[Accepted],
         now: Instant,
     ) -> Finding {
-        let about: Vec<&Proof> = evidence
-            .proofs
-            .iter()
-            .filter(|proof| {
-                let subjects = proof.value().claim().subjects();
-                subjects.iter().any(|subject| subject.digests.contains(&question.digest))
-            })
-            .collect();
-        let trusted: Vec<&Proof> = about
-            .iter()
-            .copied()
-            .filter(|proof| {
-                accepted.is_empty() || accepted.iter().any(|by| by.matches(proof.value().signer()))
-            })
-            .collect();
+        let about: Vec<&ProofFact<'_>> = facts.proofs.iter().collect();
+        let trusted: Vec<&ProofFact<'_>> =
+            about.iter().copied().filter(|proof| is_accepted(accepted, proof.signer)).collect();
         match self {
             Self::Signed { by, count } => self.signed(&about, by, *count),
             Self::Logged { origins } => self.logged(&trusted, origins),
             Self::Provenance { builders, sources } => self.provenance(&about, &trusted, builders, sources),
             Self::Sbom { complete } => self.sbom(&trusted, *complete),
             Self::MaxAge { millis } => self.age(&trusted, *millis, now),
+            Self::Slsa { level, builders } => self.slsa(&trusted, *level, builders),
+            Self::NoDowngrade { builders } => {
+                self.no_downgrade(question, facts, &trusted, accepted, builders)
+            }
+            Self::Rego(rego) => self.rego(rego, question, facts, &trusted, now),
         }
     }
 
@@ -116,13 +121,13 @@ impl Requirement {
         self.finding(Outcome::Deny, Some(code), detail, records)
     }
 
-    fn signed(&self, about: &[&Proof], by: &[Accepted], count: usize) -> Finding {
+    fn signed(&self, about: &[&ProofFact<'_>], by: &[Accepted], count: usize) -> Finding {
         let mut signers: Vec<(&Identity, u64)> = Vec::new();
         for proof in about {
-            let signer = proof.value().signer();
+            let signer = proof.signer;
             let accepted = by.iter().any(|accepted| accepted.matches(signer));
             if accepted && !signers.iter().any(|(known, _)| *known == signer) {
-                signers.push((signer, proof.index()));
+                signers.push((signer, proof.record));
             }
         }
         let records: Vec<u64> = signers.iter().map(|(_, index)| *index).collect();
@@ -137,18 +142,17 @@ impl Requirement {
                 format!("{} of {count} accepted signers have signed", signers.len()),
             ),
             Some(first) => {
-                let detail = format!("signed by {}, whom the rule does not accept", first.value().signer());
-                self.refused(Code::SignerRefused, detail, about.iter().map(|proof| proof.index()).collect())
+                let detail = format!("signed by {}, whom the rule does not accept", first.signer);
+                self.refused(Code::SignerRefused, detail, about.iter().map(|proof| proof.record).collect())
             }
         }
     }
 
-    fn logged(&self, trusted: &[&Proof], origins: &[Pattern]) -> Finding {
+    fn logged(&self, trusted: &[&ProofFact<'_>], origins: &[Pattern]) -> Finding {
         for proof in trusted {
-            for logged in proof.value().claim().logged() {
-                if origins.is_empty() || origins.iter().any(|origin| origin.matches(&logged.origin)) {
-                    return self
-                        .met(format!("entry {} of {}", logged.index, logged.origin), vec![proof.index()]);
+            for (name, index) in &proof.logged {
+                if origins.is_empty() || origins.iter().any(|origin| origin.matches(name)) {
+                    return self.met(format!("entry {index} of {name}"), vec![proof.record]);
                 }
             }
         }
@@ -157,8 +161,8 @@ impl Requirement {
 
     fn provenance(
         &self,
-        about: &[&Proof],
-        trusted: &[&Proof],
+        about: &[&ProofFact<'_>],
+        trusted: &[&ProofFact<'_>],
         builders: &[Pattern],
         sources: &[Pattern],
     ) -> Finding {
@@ -167,23 +171,23 @@ impl Requirement {
             patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(text))
         };
         for proof in trusted {
-            let Some(provenance) = proof.value().claim().provenance() else { continue };
-            let records = vec![proof.index()];
-            if !any(builders, &provenance.builder) {
+            let Some(provenance) = &proof.provenance else { continue };
+            let records = vec![proof.record];
+            if !any(builders, provenance.builder) {
                 let detail = format!("built by {}, which the rule does not accept", provenance.builder);
                 worst = worst.or(Some(self.refused(Code::BuilderRefused, detail, records)));
-            } else if !sources.is_empty() && !provenance.materials.iter().any(|m| any(sources, &m.uri)) {
+            } else if !sources.is_empty() && !provenance.materials.iter().any(|uri| any(sources, uri)) {
                 let detail = "built from a source that the rule does not accept".to_owned();
                 worst = worst.or(Some(self.refused(Code::SourceRefused, detail, records)));
-            } else if provenance.exit_code().is_some_and(|exit| exit != 0) {
+            } else if provenance.exit_code.is_some_and(|exit| exit != 0) {
                 let detail =
-                    format!("the build step ended with exit code {}", provenance.exit_code().unwrap_or(-1));
+                    format!("the build step ended with exit code {}", provenance.exit_code.unwrap_or(-1));
                 worst = worst.or(Some(self.refused(Code::StepFailed, detail, records)));
             } else {
                 return self.met(format!("built by {}", provenance.builder), records);
             }
         }
-        let strange = about.iter().any(|proof| proof.value().claim().provenance().is_some());
+        let strange = about.iter().any(|proof| proof.provenance.is_some());
         worst.unwrap_or_else(|| {
             let detail = if strange {
                 "provenance exists, but by no signer that the rule accepts"
@@ -194,15 +198,15 @@ impl Requirement {
         })
     }
 
-    fn sbom(&self, trusted: &[&Proof], complete: Completeness) -> Finding {
+    fn sbom(&self, trusted: &[&ProofFact<'_>], complete: Completeness) -> Finding {
         let mut gaps = None;
         for proof in trusted {
-            let Some(sbom) = proof.value().claim().sbom() else { continue };
-            if complete == Completeness::Present || sbom.gaps.is_empty() {
-                let noun = if sbom.components == 1 { "component" } else { "components" };
-                return self.met(format!("SBOM of {} {noun}", sbom.components), vec![proof.index()]);
+            let Some((components, found)) = proof.sbom else { continue };
+            if complete == Completeness::Present || found.is_empty() {
+                let noun = if components == 1 { "component" } else { "components" };
+                return self.met(format!("SBOM of {components} {noun}"), vec![proof.record]);
             }
-            gaps = gaps.or(sbom.gaps.first());
+            gaps = gaps.or(found.first());
         }
         match gaps {
             Some(gap) => self.missing(Code::SbomIncomplete, format!("the SBOM is not complete: {gap}")),
@@ -210,11 +214,10 @@ impl Requirement {
         }
     }
 
-    fn age(&self, trusted: &[&Proof], millis: i64, now: Instant) -> Finding {
-        let made = |proof: &&Proof| {
-            let value = proof.value();
-            let claimed = value.claim().provenance().and_then(|provenance| provenance.finished);
-            Some((value.proven_at().or(claimed)?, proof.index()))
+    fn age(&self, trusted: &[&ProofFact<'_>], millis: i64, now: Instant) -> Finding {
+        let made = |proof: &&ProofFact<'_>| {
+            let claimed = proof.provenance.as_ref().and_then(|provenance| provenance.finished);
+            Some((proof.proven_at.or(claimed)?, proof.record))
         };
         match trusted.iter().filter_map(made).max() {
             None => self.missing(Code::TooOld, "nothing says when it was made"),
@@ -226,4 +229,93 @@ impl Requirement {
             Some((time, index)) => self.met(format!("made at {time}"), vec![index]),
         }
     }
+
+    fn slsa(&self, trusted: &[&ProofFact<'_>], level: u8, builders: &[(Pattern, u8)]) -> Finding {
+        let mut best: Option<(u8, &ProofFact<'_>, &str)> = None;
+        for proof in trusted {
+            if let Some(provenance) = &proof.provenance {
+                let found = level_of(builders, provenance.builder);
+                if best.is_none_or(|(known, ..)| found > known)
+                    && provenance.exit_code.is_none_or(|exit| exit == 0)
+                {
+                    best = Some((found, proof, provenance.builder));
+                }
+            }
+        }
+        match best {
+            None => self.missing(Code::NoProvenance, "no proven provenance of a step that succeeded"),
+            Some((found, proof, builder)) if found >= level => {
+                self.met(format!("SLSA build level {found}: built by {builder}"), vec![proof.record])
+            }
+            Some((found, proof, builder)) => {
+                let detail =
+                    format!("SLSA build level {found} (built by {builder}), the rule asks for {level}");
+                self.refused(Code::LevelTooLow, detail, vec![proof.record])
+            }
+        }
+    }
+
+    /// An attacker who cannot forge provenance leaves it out: what never needed any is then let through.
+    fn no_downgrade(
+        &self,
+        question: &Question,
+        facts: &Facts<'_>,
+        trusted: &[&ProofFact<'_>],
+        accepted: &[Accepted],
+        builders: &[(Pattern, u8)],
+    ) -> Finding {
+        let before = facts.history.iter().filter(|known| is_accepted(accepted, &known.signer));
+        let before =
+            before.map(|known| (level_of(builders, &known.builder), known)).max_by_key(|(level, _)| *level);
+        let now = trusted.iter().filter_map(|proof| proof.provenance.as_ref());
+        let now = now.map(|provenance| level_of(builders, provenance.builder)).max().unwrap_or(0);
+        match before {
+            Some((level, known)) if level > now => {
+                let carried = if now == 0 { "no provenance".to_owned() } else { format!("level {now}") };
+                let detail = format!(
+                    "`{}` carried provenance of level {level} ({}, record {}), this one carries {carried}",
+                    question.name,
+                    known.digest.short(),
+                    known.record
+                );
+                self.refused(Code::AttestationDowngrade, detail, vec![known.record])
+            }
+            Some((level, known)) => self.met(format!("level {now}, before {level}"), vec![known.record]),
+            None => self.met("nothing earlier of this name carried provenance".to_owned(), Vec::new()),
+        }
+    }
+
+    fn rego(
+        &self,
+        rego: &Rego,
+        question: &Question,
+        facts: &Facts<'_>,
+        trusted: &[&ProofFact<'_>],
+        now: Instant,
+    ) -> Finding {
+        let records: Vec<u64> = trusted.iter().map(|proof| proof.record).collect();
+        match rego.answer(&input(question, facts, trusted, now)) {
+            Answer::Allow => self.met("the module allows it".to_owned(), records),
+            Answer::Deny(messages) => self.refused(Code::RegoDenied, messages.join("; "), records),
+            Answer::Unknown(messages) if messages.is_empty() => {
+                self.missing(Code::RegoUndecided, "the module neither allows nor denies it")
+            }
+            Answer::Unknown(messages) => self.missing(Code::RegoUndecided, messages.join("; ")),
+            Answer::Failed(message) => self.missing(Code::RegoFailed, message),
+        }
+    }
+}
+
+pub(crate) fn is_accepted(accepted: &[Accepted], signer: &Identity) -> bool {
+    accepted.is_empty() || accepted.iter().any(|by| by.matches(signer))
+}
+
+/// Provenance is level 1 at least; more where the policy says so of the builder.
+fn level_of(builders: &[(Pattern, u8)], builder: &str) -> u8 {
+    builders
+        .iter()
+        .filter(|(pattern, _)| pattern.matches(builder))
+        .map(|(_, level)| *level)
+        .max()
+        .unwrap_or(1)
 }

@@ -118,10 +118,6 @@ impl Verdict {
         self.wire.requirements.push(finding);
     }
 
-    pub(crate) fn findings(&self) -> &[Finding] {
-        &self.wire.requirements
-    }
-
     pub(crate) fn conclude(&mut self, outcome: Outcome, reasons: Vec<Reason>, until: Option<Instant>) {
         self.wire.outcome = outcome;
         self.wire.used.extend(reasons.iter().filter_map(|reason| reason.record));

@@ -1,0 +1,263 @@
+//! Rego v1 for what YAML cannot say: one module over proven facts, without I/O.
+//!
+//! The module is `package linkward`. `deny` is a set of messages: any denies. `unknown` is a set of messages: any means
+//! undecided. Otherwise `allow` must be true; what it leaves undefined is undecided too. Only functions of [`FUNCTIONS`]
+//! may be called: nothing that reads the world, is random, prints, or builds a huge value in one step that the time limit
+//! could not interrupt.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use regorus::utils::limits::ExecutionTimerConfig;
+use regorus::{Engine, Value};
+use serde_json::Value as Json;
+
+/// Longest module in bytes.
+const MAX_MODULE: usize = 64 << 10;
+/// Largest input in bytes of JSON: it bounds, with the time, what an evaluation can hold in memory.
+const MAX_INPUT: usize = 4 << 20;
+/// How long one evaluation may take. Real ones take tens of microseconds.
+const LIMIT: Duration = Duration::from_millis(100);
+
+/// Functions that a module may call.
+const FUNCTIONS: &[&str] = &[
+    "abs",
+    "all",
+    "any",
+    "array.concat",
+    "array.reverse",
+    "array.slice",
+    "ceil",
+    "concat",
+    "contains",
+    "count",
+    "endswith",
+    "floor",
+    "format_int",
+    "glob.match",
+    "indexof",
+    "intersection",
+    "is_array",
+    "is_boolean",
+    "is_null",
+    "is_number",
+    "is_object",
+    "is_set",
+    "is_string",
+    "lower",
+    "max",
+    "min",
+    "object.filter",
+    "object.get",
+    "object.keys",
+    "object.remove",
+    "object.subset",
+    "object.union",
+    "regex.match",
+    "replace",
+    "round",
+    "semver.compare",
+    "semver.is_valid",
+    "sort",
+    "split",
+    "startswith",
+    "strings.any_prefix_match",
+    "strings.any_suffix_match",
+    "substring",
+    "sum",
+    "to_number",
+    "trim",
+    "trim_left",
+    "trim_prefix",
+    "trim_right",
+    "trim_space",
+    "trim_suffix",
+    "type_name",
+    "union",
+    "upper",
+];
+
+/// A module that is fit to be evaluated.
+#[derive(Clone)]
+pub struct Rego {
+    engine: Engine,
+    text: String,
+}
+
+impl std::fmt::Debug for Rego {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rego").field("bytes", &self.text.len()).finish_non_exhaustive()
+    }
+}
+
+/// What a module says of facts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Allow,
+    Deny(Vec<String>),
+    Unknown(Vec<String>),
+    /// It could not be evaluated: out of time, a conflict, a wrong type.
+    Failed(String),
+}
+
+impl Rego {
+    /// # Errors
+    /// Not Rego v1, of another package, or calling what it may not; with the line where there is one.
+    pub(crate) fn compile(text: &str) -> Result<Self, (usize, String)> {
+        if text.len() > MAX_MODULE {
+            return Err((1, format!("the module is larger than {MAX_MODULE} bytes")));
+        }
+        let mut engine = Engine::new();
+        engine.set_gather_prints(true);
+        engine.set_strict_builtin_errors(true);
+        engine.set_execution_timer_config(ExecutionTimerConfig {
+            limit: LIMIT,
+            check_interval: NonZeroU32::MIN,
+        });
+        let package =
+            engine.add_policy("policy.rego".to_owned(), text.to_owned()).map_err(|error| fault(&error))?;
+        if package != "data.linkward" {
+            return Err((
+                1,
+                format!("the package must be `linkward`, not `{}`", package.trim_start_matches("data.")),
+            ));
+        }
+        let tree = engine.get_ast_as_json().map_err(|error| fault(&error))?;
+        let tree: Json = serde_json::from_str(&tree).map_err(|error| (1, error.to_string()))?;
+        let mut own = BTreeSet::new();
+        names(&tree, text, "Func", "refr", &mut own);
+        calls(&tree, text, &own)?;
+        // Conflicts, unsafe variables and unknown functions come out at the first evaluation.
+        let rego = Self { engine, text: text.to_owned() };
+        let empty = serde_json::json!({ "artifact": {}, "now": 0, "proofs": [], "refusals": [] });
+        match rego.evaluate(&mut rego.engine.clone(), &empty) {
+            Answer::Failed(message) => Err((line_of(&message), message)),
+            _ => Ok(rego),
+        }
+    }
+
+    pub(crate) fn answer(&self, input: &Json) -> Answer {
+        self.evaluate(&mut self.engine.clone(), input)
+    }
+
+    /// Lines of the module that an evaluation reached, and those that it did not.
+    pub(crate) fn lines(&self, input: &Json) -> (BTreeSet<u32>, BTreeSet<u32>) {
+        let mut engine = self.engine.clone();
+        engine.set_enable_coverage(true);
+        self.evaluate(&mut engine, input);
+        let report = engine.get_coverage_report().ok();
+        let file = report.and_then(|report| report.files.into_iter().next());
+        file.map(|file| (file.covered.into_iter().collect(), file.not_covered.into_iter().collect()))
+            .unwrap_or_default()
+    }
+
+    fn evaluate(&self, engine: &mut Engine, input: &Json) -> Answer {
+        let text = input.to_string();
+        if text.len() > MAX_INPUT {
+            return Answer::Failed(format!("the facts are larger than {MAX_INPUT} bytes"));
+        }
+        let outcome =
+            engine.set_input_json(&text).and_then(|()| engine.eval_query("data.linkward".to_owned(), false));
+        let found = match outcome {
+            Ok(results) => results,
+            Err(error) => return Answer::Failed(short(&error)),
+        };
+        let value =
+            found.result.first().and_then(|result| result.expressions.first()).map(|it| it.value.clone());
+        let Some(value) = value else { return Answer::Unknown(Vec::new()) };
+        let denied = messages(&value, "deny");
+        let unknown = messages(&value, "unknown");
+        match (denied, unknown, member(&value, "allow")) {
+            (Err(message), ..) | (_, Err(message), _) => Answer::Failed(message),
+            (Ok(denied), ..) if !denied.is_empty() => Answer::Deny(denied),
+            (_, Ok(unknown), _) if !unknown.is_empty() => Answer::Unknown(unknown),
+            (.., Some(Value::Bool(true))) => Answer::Allow,
+            _ => Answer::Unknown(Vec::new()),
+        }
+    }
+}
+
+fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    value.as_object().ok()?.get(&Value::from(name))
+}
+
+/// The messages of a rule; text alone, so that a rule of another shape does not pass for an empty one.
+fn messages(value: &Value, name: &str) -> Result<Vec<String>, String> {
+    let Some(found) = member(value, name) else { return Ok(Vec::new()) };
+    let wrong = || format!("`{name}` must be a set of messages: `{name} contains message if ...`");
+    let set = found.as_set().map_err(|_| wrong())?;
+    set.iter().map(|message| message.as_string().map(|text| text.to_string()).map_err(|_| wrong())).collect()
+}
+
+fn short(error: &impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    let line = text.lines().rev().find(|line| line.contains("error:")).or_else(|| text.lines().next());
+    line.unwrap_or("it failed").trim().to_owned()
+}
+
+fn fault(error: &impl std::fmt::Display) -> (usize, String) {
+    (line_of(&error.to_string()), short(error))
+}
+
+/// regorus writes `--> policy.rego:LINE:COLUMN`.
+fn line_of(text: &str) -> usize {
+    let rest = text.split_once("policy.rego:").map(|(_, rest)| rest);
+    rest.and_then(|rest| rest.split(':').next()?.parse().ok()).unwrap_or(1)
+}
+
+/// The text of a node by its span.
+fn source<'a>(node: &Json, text: &'a str) -> Option<(usize, &'a str)> {
+    let inner = node.as_object()?.values().next()?;
+    let span = inner.get("span").or_else(|| node.get("span"))?;
+    let at = |name: &str| span.get(name)?.as_u64().and_then(|number| usize::try_from(number).ok());
+    Some((at("line")?, text.get(at("start")?..at("end")?)?))
+}
+
+/// The names in the `inner` member of every node of a kind.
+fn names<'a>(node: &Json, text: &'a str, kind: &str, inner: &str, found: &mut BTreeSet<&'a str>) {
+    match node {
+        Json::Object(members) => {
+            for (name, value) in members {
+                if name == kind
+                    && let Some(reference) = value.get(inner)
+                {
+                    found.extend(source(reference, text).map(|(_, name)| name));
+                }
+                names(value, text, kind, inner, found);
+            }
+        }
+        Json::Array(items) => items.iter().for_each(|item| names(item, text, kind, inner, found)),
+        _ => {}
+    }
+}
+
+/// Holds every call against what may be called; `with` could put any function behind an allowed name.
+fn calls(node: &Json, text: &str, own: &BTreeSet<&str>) -> Result<(), (usize, String)> {
+    match node {
+        Json::Object(members) => {
+            for (name, value) in members {
+                if name == "Call" {
+                    let (line, called) =
+                        value.get("fcn").and_then(|fcn| source(fcn, text)).unwrap_or((1, "?"));
+                    if !FUNCTIONS.contains(&called) && !own.contains(called) {
+                        return Err((
+                            line,
+                            format!("`{called}` may not be called: there are {}", FUNCTIONS.join(", ")),
+                        ));
+                    }
+                }
+                if name == "with_mods" && value.as_array().is_some_and(|items| !items.is_empty()) {
+                    return Err((1, "`with` may not be used: it can replace the facts".to_owned()));
+                }
+                calls(value, text, own)?;
+            }
+            Ok(())
+        }
+        Json::Array(items) => items.iter().try_for_each(|item| calls(item, text, own)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

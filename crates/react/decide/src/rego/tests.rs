@@ -1,0 +1,114 @@
+use serde_json::json;
+
+use super::*;
+
+fn compiled(body: &str) -> Rego {
+    Rego::compile(&format!("package linkward\n{body}"))
+        .unwrap_or_else(|(line, message)| panic!("{line}: {message}"))
+}
+
+fn refused(body: &str) -> (usize, String) {
+    Rego::compile(&format!("package linkward\n{body}")).err().unwrap_or_else(|| panic!("accepted: {body}"))
+}
+
+#[test]
+fn allow_deny_and_what_is_left_open() {
+    let rego = compiled(
+        "deny contains \"bad\" if input.artifact.name == \"bad\"\n\
+         unknown contains \"odd\" if input.artifact.name == \"odd\"\n\
+         allow if startswith(input.artifact.name, \"good\")",
+    );
+    let answer = |name: &str| rego.answer(&json!({ "artifact": { "name": name } }));
+    assert_eq!(answer("good"), Answer::Allow);
+    assert_eq!(answer("bad"), Answer::Deny(vec!["bad".to_owned()]));
+    assert_eq!(answer("odd"), Answer::Unknown(vec!["odd".to_owned()]));
+    assert_eq!(answer("other"), Answer::Unknown(Vec::new()));
+}
+
+#[test]
+fn a_denial_counts_before_an_allowance() {
+    let rego = compiled("deny contains \"x\" if true\nallow if true");
+    assert_eq!(rego.answer(&json!({})), Answer::Deny(vec!["x".to_owned()]));
+}
+
+#[test]
+fn an_allowance_that_is_not_true_is_none() {
+    for body in ["allow := 1", "allow := \"true\"", "allow := false", "other := 1"] {
+        assert_eq!(compiled(body).answer(&json!({})), Answer::Unknown(Vec::new()), "{body}");
+    }
+}
+
+#[test]
+fn a_rule_of_another_shape_is_no_empty_set() {
+    for body in [
+        "deny if true\nallow if true",
+        "deny contains 1 if true\nallow if true",
+        "unknown := []\nallow if true",
+    ] {
+        refused(body);
+    }
+}
+
+#[test]
+fn nothing_that_reads_the_world_or_is_random_may_be_called() {
+    for call in [
+        "http.send({\"method\": \"get\", \"url\": \"http://127.0.0.1\"})",
+        "opa.runtime()",
+        "time.now_ns()",
+        "rand.intn(\"a\", 3)",
+        "uuid.rfc4122(\"a\")",
+        "net.lookup_ip_addr(\"a\")",
+        "numbers.range(1, 1000000000)",
+        "bits.lsh(1, 1000000000)",
+        "sprintf(\"%1000000000d\", [1])",
+        "print(1)",
+        "trace(\"a\")",
+        "json.unmarshal(\"1\")",
+    ] {
+        let (line, message) = refused(&format!("\nallow if {call}"));
+        assert!(message.contains("may not be called") && line == 3, "{call}: {line}: {message}");
+    }
+    refused("allow if count([]) == 0 with count as rand.intn");
+    refused("allow if input.artifact with input as {\"artifact\": true}");
+}
+
+#[test]
+fn own_functions_may_be_called() {
+    assert_eq!(compiled("f(x) := x + 1\nallow if f(1) == 2").answer(&json!({})), Answer::Allow);
+}
+
+#[test]
+fn what_is_no_module_is_refused_with_its_line() {
+    assert_eq!(refused("\nallow if {").0, 3);
+    assert!(Rego::compile("package other\nallow := true").is_err());
+    assert!(Rego::compile("allow := true").is_err());
+    refused("allow if x > 1");
+    // Rego v0 has rules without `if`.
+    refused("allow { true }");
+}
+
+#[test]
+fn it_ends_in_time_and_is_then_undecided() {
+    let rego = compiled(
+        "allow if count([x | some a in input.many; some b in input.many; some c in input.many; some d in input.many; x := [a, b, c, d]]) > 0",
+    );
+    let many: Vec<u32> = (0..1000).collect();
+    let started = std::time::Instant::now();
+    let answer = rego.answer(&json!({ "many": many }));
+    assert!(matches!(answer, Answer::Failed(_)), "{answer:?}");
+    // Not a measurement: without the limit it would be hours.
+    assert!(started.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+fn facts_beyond_the_limit_are_undecided() {
+    let rego = compiled("allow if true");
+    assert!(matches!(rego.answer(&json!({ "a": "x".repeat(MAX_INPUT) })), Answer::Failed(_)));
+}
+
+#[test]
+fn one_evaluation_leaves_nothing_for_the_next() {
+    let rego = compiled("allow if input.yes");
+    assert_eq!(rego.answer(&json!({ "yes": true })), Answer::Allow);
+    assert_eq!(rego.answer(&json!({})), Answer::Unknown(Vec::new()));
+}

@@ -1,0 +1,247 @@
+//! `policy`: check it, test it, compare two versions, start from a template or from Kubernetes.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Subcommand;
+use linkward_decide::{Case, Coverage, Policy, TEMPLATES};
+use linkward_model::{Code, Exit};
+use serde_json::json;
+
+use crate::access::Access;
+use crate::cli::Format;
+use crate::commands::{nearest, print, print_json};
+use crate::table;
+use crate::wire::{Failure, PolicyChange, Request, VERSION};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Report every fault of a policy file with line and column
+    Check {
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Print the policy in force
+    Show,
+    /// Try a policy on cases: DIR/policy.yaml on every DIR/cases/*.yaml; exit code 1 where one comes out otherwise
+    Test {
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// Another policy on the same cases
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
+        /// Fail too where the cases do not reach all of the policy
+        #[arg(long)]
+        complete: bool,
+    },
+    /// Who would be decided otherwise: two policies over the recorded evidence; exit code 1 where anything is newly refused
+    Diff {
+        #[arg(value_name = "OLD")]
+        old: PathBuf,
+        #[arg(value_name = "NEW")]
+        new: PathBuf,
+    },
+    /// Print a policy for a case that many have; lists them where none is named
+    Template {
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+    },
+    /// Turn a Kubernetes ClusterImagePolicy into a policy; what could not be carried over is named, with exit code 3
+    Import {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+pub(crate) fn run(command: &PolicyCommand, home: Option<&Path>, format: Format) -> Result<Exit> {
+    match command {
+        PolicyCommand::Show => {
+            let text: String = Access::open(&nearest(home)?)?.ask(Request::Policy)?;
+            print(&text)?;
+            Ok(Exit::Allowed)
+        }
+        PolicyCommand::Check { file } => {
+            let path = match file {
+                Some(file) => file.clone(),
+                None => nearest(home)?.policy_path(),
+            };
+            check(&path, format)
+        }
+        PolicyCommand::Test { folder, policy, complete } => {
+            test(folder, policy.as_deref(), *complete, format)
+        }
+        PolicyCommand::Diff { old, new } => diff(old, new, home, format),
+        PolicyCommand::Template { name } => template(name.as_deref(), format),
+        PolicyCommand::Import { file } => import(file),
+    }
+}
+
+fn read(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn check(path: &Path, format: Format) -> Result<Exit> {
+    match Policy::parse(read(path)?.as_bytes()) {
+        Ok(policy) => {
+            let digest = policy.digest();
+            match format {
+                Format::Json => print_json(&json!({ "version": VERSION, "policy": digest, "faults": [] }))?,
+                Format::Table => print(&format!("{}: no faults, {}\n", path.display(), digest.short()))?,
+            }
+            Ok(Exit::Allowed)
+        }
+        Err(faults) => {
+            let lines: Vec<String> =
+                faults.iter().map(|fault| format!("{}: {fault}", path.display())).collect();
+            match format {
+                Format::Json => print_json(&json!({ "version": VERSION, "faults": lines }))?,
+                Format::Table => print(&format!("{}\n", lines.join("\n")))?,
+            }
+            Ok(Exit::Error)
+        }
+    }
+}
+
+fn valid(path: &Path) -> Result<Policy> {
+    Policy::parse(read(path)?.as_bytes()).map_err(|faults| {
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        Failure::new(Code::PolicyMalformed, format!("{}: {}", path.display(), lines.join("; "))).into()
+    })
+}
+
+fn test(folder: &Path, policy: Option<&Path>, complete: bool, format: Format) -> Result<Exit> {
+    let policy = valid(policy.unwrap_or(&folder.join("policy.yaml")))?;
+    let cases = folder.join("cases");
+    let entries = std::fs::read_dir(&cases).with_context(|| format!("cannot read {}", cases.display()))?;
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;
+    paths.retain(|path| path.extension().is_some_and(|end| end == "yaml" || end == "yml"));
+    paths.sort();
+    if paths.is_empty() {
+        bail!("{} holds no cases: a test of nothing would always pass", cases.display());
+    }
+    let mut coverage = Coverage::default();
+    let mut tried = Vec::new();
+    for path in &paths {
+        let fault =
+            |message: String| Failure::new(Code::MalformedField, format!("{}: {message}", path.display()));
+        let case = Case::parse(&read(path)?).map_err(fault)?;
+        let result = case.try_on(&policy, &mut coverage).map_err(fault)?;
+        let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        tried.push((name, result));
+    }
+    let points = coverage.points(&policy);
+    let missed: Vec<&str> =
+        points.iter().filter(|(_, reached)| !reached).map(|(point, _)| point.as_str()).collect();
+    let failed = tried.iter().filter(|(_, result)| !result.differences.is_empty()).count();
+    let reached = points.len() - missed.len();
+    match format {
+        Format::Json => {
+            let cases: Vec<_> = tried
+                .iter()
+                .map(|(name, result)| {
+                    json!({ "case": name, "passed": result.differences.is_empty(), "differences": result.differences,
+                            "outcome": result.judgement.outcome(), "reasons": result.judgement.reasons() })
+                })
+                .collect();
+            print_json(&json!({ "version": VERSION, "cases": cases, "failed": failed,
+                "coverage": { "reached": reached, "of": points.len(), "missed": missed } }))?;
+        }
+        Format::Table => {
+            let mut out = String::new();
+            for (name, result) in &tried {
+                let word = if result.differences.is_empty() { "passed" } else { "failed" };
+                out.push_str(&format!("{word} {}\n", table::visible(name)));
+                for difference in &result.differences {
+                    out.push_str(&format!("  {}\n", table::visible(difference)));
+                }
+                if !result.differences.is_empty() {
+                    for reason in result.judgement.reasons() {
+                        out.push_str(&format!("  {}: {}\n", reason.code, table::visible(&reason.detail)));
+                    }
+                }
+            }
+            for point in &missed {
+                out.push_str(&format!("not reached: {}\n", table::visible(point)));
+            }
+            out.push_str(&format!(
+                "{} cases, {failed} failed; {reached} of {} points of the policy reached\n",
+                tried.len(),
+                points.len()
+            ));
+            print(&out)?;
+        }
+    }
+    Ok(if failed > 0 || (complete && !missed.is_empty()) { Exit::Denied } else { Exit::Allowed })
+}
+
+fn diff(old: &Path, new: &Path, home: Option<&Path>, format: Format) -> Result<Exit> {
+    let request = Request::PolicyDiff { old: read(old)?, new: read(new)? };
+    let change: PolicyChange = Access::open(&nearest(home)?)?.ask(request)?;
+    let refused = change.changed.iter().filter(|changed| changed.refused).count();
+    match format {
+        Format::Json => print_json(&change)?,
+        Format::Table => {
+            let mut out = String::new();
+            for changed in &change.changed {
+                out.push_str(&format!(
+                    "{}{} {} in {}: {} ({}) -> {} ({})\n{}",
+                    if changed.refused { "refused: " } else { "" },
+                    table::visible(&changed.name),
+                    changed.digest.short(),
+                    changed.environment,
+                    changed.old.outcome.as_str(),
+                    changed.old.mode,
+                    changed.new.outcome.as_str(),
+                    changed.new.mode,
+                    table::reasons(&changed.new.reasons)
+                ));
+            }
+            out.push_str(&format!(
+                "{} of {} recorded questions are decided otherwise, {refused} would newly be refused\n",
+                change.changed.len(),
+                change.asked
+            ));
+            print(&out)?;
+        }
+    }
+    Ok(if refused > 0 { Exit::Denied } else { Exit::Allowed })
+}
+
+fn template(name: Option<&str>, format: Format) -> Result<Exit> {
+    let Some(name) = name else {
+        match format {
+            Format::Json => {
+                let all: Vec<_> =
+                    TEMPLATES.iter().map(|it| json!({ "name": it.name, "about": it.about() })).collect();
+                print_json(&json!({ "version": VERSION, "templates": all }))?;
+            }
+            Format::Table => {
+                let lines: Vec<String> =
+                    TEMPLATES.iter().map(|it| format!("{}\n  {}\n", it.name, it.about())).collect();
+                print(&lines.concat())?;
+            }
+        }
+        return Ok(Exit::Allowed);
+    };
+    let Some(found) = TEMPLATES.iter().find(|template| template.name == name) else {
+        let names: Vec<&str> = TEMPLATES.iter().map(|template| template.name).collect();
+        bail!("no template is named `{name}`: there are {}", names.join(", "));
+    };
+    print(found.text)?;
+    Ok(Exit::Allowed)
+}
+
+fn import(file: &Path) -> Result<Exit> {
+    let imported = linkward_decide::import(&read(file)?)
+        .map_err(|message| Failure::new(Code::PolicyMalformed, format!("{}: {message}", file.display())))?;
+    report(&imported.left_out);
+    print(&imported.text)?;
+    Ok(if imported.left_out.is_empty() { Exit::Allowed } else { Exit::Unknown })
+}
+
+#[expect(clippy::print_stderr, reason = "standard output is the policy")]
+fn report(left_out: &[String]) {
+    for what in left_out {
+        eprintln!("not carried over: {}", table::visible(what));
+    }
+}
