@@ -13,7 +13,7 @@ use crate::certificate::{CODE_SIGNING, Certificate, PathError, path};
 use crate::key::PublicKey;
 use crate::pattern::Pattern;
 use crate::proven::{Proven, Refusal};
-use crate::roots::{Instance, LogRoot, TrustRoots};
+use crate::roots::{AuthorityRoot, Instance, LogRoot, TrustRoots};
 use crate::{sct, timestamp, transparency};
 
 /// Who must have signed.
@@ -448,23 +448,21 @@ impl<'a> Run<'a> {
     ) -> Result<(), Fault> {
         let mut issuer = None;
         let mut expired = None;
-        for authority in &self.instance.authorities {
-            let mut found = None;
-            for time in times {
-                match path(leaf, between, authority, CODE_SIGNING, *time) {
-                    Ok(by) => found = Some(by),
-                    Err(PathError::Expired) => {
-                        expired = Some(*time);
-                        found = None;
-                        break;
-                    }
-                    Err(PathError::Untrusted) => {
-                        found = None;
-                        break;
-                    }
+        // The authority whose chain names the leaf's issuer first: the others would only cost signatures.
+        let names = |authority: &&AuthorityRoot| authority.chain.iter().any(|one| one.may_have_issued(leaf));
+        let (likely, others): (Vec<_>, Vec<_>) = self.instance.authorities.iter().partition(names);
+        for authority in likely.into_iter().chain(others) {
+            match path(leaf, between, authority, CODE_SIGNING, times) {
+                Ok(by) => {
+                    issuer = Some(by);
+                    break;
                 }
+                Err(PathError::Expired) => {
+                    let outside = times.iter().find(|time| !leaf.valid_at(**time));
+                    expired = outside.or(times.iter().min()).copied();
+                }
+                Err(PathError::Untrusted) => {}
             }
-            issuer = issuer.or(found);
         }
         let issuer = match (issuer, expired) {
             (Some(issuer), _) => issuer,

@@ -18,6 +18,8 @@ const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
 const SAN: &[u8] = &[0x55, 0x1d, 0x11];
 const NAME_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x1e];
 const CERTIFICATE_POLICIES: &[u8] = &[0x55, 0x1d, 0x20];
+const SUBJECT_KEY: &[u8] = &[0x55, 0x1d, 0x0e];
+const AUTHORITY_KEY: &[u8] = &[0x55, 0x1d, 0x23];
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
 const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25];
 /// 2.5.29.37.0
@@ -187,8 +189,22 @@ impl Certificate {
         self.issuer == self.subject
     }
 
+    /// Whether name and key identifier leave it open that this is the issuer of `other` (RFC 5280, 4.2.1.1): it spares
+    /// signatures that cannot fit, and decides nothing.
+    pub(crate) fn may_have_issued(&self, other: &Self) -> bool {
+        let named = || {
+            let list = Reader::new(&other.extension(AUTHORITY_KEY)?.value).expect(der::SEQUENCE)?;
+            Some(list.reader().optional(0x80)?.content)
+        };
+        let own = || {
+            let value = &self.extension(SUBJECT_KEY)?.value;
+            Some(Reader::new(value).expect(der::OCTET_STRING)?.content)
+        };
+        self.subject == other.issuer && named().zip(own()).is_none_or(|(named, own)| named == own)
+    }
+
     /// Whether this certificate's name and key are those of the issuer of `other`.
-    fn issued(&self, other: &Self) -> bool {
+    pub(crate) fn issued(&self, other: &Self) -> bool {
         let Some(hash) = other.hash else { return false };
         self.subject == other.issuer && self.key.signed_with(hash, &other.tbs, &other.signature)
     }
@@ -284,7 +300,7 @@ pub(crate) enum PathError {
     Expired,
 }
 
-/// Follows a leaf to the root of an authority, everything valid at `time` and made for `purpose`. The last certificate
+/// Follows a leaf to the root of an authority, everything valid at all of these times and made for `purpose`. The last certificate
 /// of the authority's chain is the only anchor; what a bundle brings along can only be a link in between.
 ///
 /// Returns the leaf's issuer.
@@ -293,24 +309,28 @@ pub(crate) fn path<'a>(
     between: &'a [Certificate],
     authority: &'a AuthorityRoot,
     purpose: &[u8],
-    time: Instant,
+    times: &[Instant],
 ) -> Result<&'a Certificate, PathError> {
     let anchor = authority.chain.last().ok_or(PathError::Untrusted)?;
-    let valid = leaf.valid_at(time) && authority.valid.covers(time);
+    let valid =
+        !times.is_empty() && times.iter().all(|time| leaf.valid_at(*time) && authority.valid.covers(*time));
     // A timestamp authority's own certificate may be its whole chain.
     if authority.chain.len() == 1 && anchor.der == leaf.der {
         return if valid { Ok(anchor) } else { Err(PathError::Expired) };
     }
-    let pool = authority.chain.iter().chain(between).collect();
-    let search = Search { pool, anchor, purpose, time, tries: Cell::new(0) };
+    // What the authority's own chain holds too is taken from there, where its links are remembered.
+    let further = between.iter().filter(|one| authority.chain.iter().all(|own| own.der != one.der));
+    let pool = authority.chain.iter().chain(further).collect();
+    let search = Search { pool, authority, anchor, purpose, times, tries: Cell::new(0) };
     search.above(leaf, 0, valid)
 }
 
 struct Search<'a, 'p> {
     pool: Vec<&'a Certificate>,
+    authority: &'a AuthorityRoot,
     anchor: &'a Certificate,
     purpose: &'p [u8],
-    time: Instant,
+    times: &'p [Instant],
     tries: Cell<u32>,
 }
 
@@ -322,15 +342,17 @@ impl<'a> Search<'a, '_> {
             return Err(closest);
         }
         for candidate in &self.pool {
-            if candidate.subject != below.issuer || !candidate.may_issue(self.purpose, depth) {
+            // A certificate that signs itself leads nowhere unless it is the anchor.
+            let itself = candidate.der == below.der;
+            if itself || !candidate.may_have_issued(below) || !candidate.may_issue(self.purpose, depth) {
                 continue;
             }
             // A bundle of many alike certificates must not make us try every order of them.
             self.tries.set(self.tries.get().saturating_add(1));
-            if self.tries.get() > MAX_TRIES || !candidate.issued(below) {
+            if self.tries.get() > MAX_TRIES || !self.authority.issued(candidate, below) {
                 continue;
             }
-            let valid = valid && candidate.valid_at(self.time);
+            let valid = valid && self.times.iter().all(|time| candidate.valid_at(*time));
             let found = if candidate.der == self.anchor.der {
                 if valid { Ok(*candidate) } else { Err(PathError::Expired) }
             } else {

@@ -67,7 +67,7 @@ pub(crate) fn check(
                 let what = "the timestamp names another certificate than the one that signed it".to_owned();
                 return Err((Code::TimestampInvalid, what));
             }
-            match path(signer, &token.certificates, authority, TIME_STAMPING, token.time) {
+            match path(signer, &token.certificates, authority, TIME_STAMPING, &[token.time]) {
                 Ok(_) => {
                     let anchor = authority.chain.last().map_or(&signer.key, |anchor| &anchor.key);
                     let name = authority.uri.clone();
