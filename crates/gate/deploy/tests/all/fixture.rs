@@ -57,6 +57,7 @@ impl World {
             proofs: &[],
             refusals: &[],
             observations: &[],
+            history: &[],
             roots: digest("roots"),
             origin: "test",
             log_size: size,
