@@ -38,8 +38,8 @@ pub(crate) enum DetectCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
-    /// The file of events
-    #[arg(value_name = "FILE")]
+    /// A file of events, or an incident by name, such as axios-2026
+    #[arg(value_name = "FILE|INCIDENT")]
     pub(crate) file: PathBuf,
     /// Which source wrote it [default: by its shape]
     #[arg(long, value_name = "NAME")]

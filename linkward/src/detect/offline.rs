@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use linkward_detect::{Alert, CaseFile, Change, Engine, Estate, Finding, RULES, cases_of};
+use linkward_detect::{
+    Alert, CaseFile, Change, Confidence, Engine, Estate, Finding, INCIDENTS, Incident, RULES, cases_of,
+};
 use linkward_evidence::event::{Delivery, Event, FEEDS, Feed, feed, read_all};
 use linkward_model::Exit;
 use serde_json::json;
@@ -16,6 +18,9 @@ use crate::table::{self, visible};
 use crate::wire::{Failure, VERSION};
 
 pub(super) fn replay(args: &Replay, home: Option<&Path>, format: Format) -> Result<Exit> {
+    if let Some(text) = incident(&args.file) {
+        return replay_incident(&text, format);
+    }
     let text = std::fs::read(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
     if args.record {
         return super::live::take(&text, args, home, format);
@@ -44,6 +49,72 @@ pub(super) fn replay(args: &Replay, home: Option<&Path>, format: Format) -> Resu
         }
     }
     Ok(exit(&findings))
+}
+
+/// An incident of ours by its name, or a file of that shape.
+fn incident(path: &Path) -> Option<Vec<u8>> {
+    let name = path.file_stem().and_then(|name| name.to_str())?;
+    match std::fs::read(path) {
+        Ok(text) => {
+            let shape: serde_json::Value = serde_json::from_slice(&text).ok()?;
+            (shape.get("facts").is_some() && shape.get("world").is_some()).then_some(text)
+        }
+        Err(_) => INCIDENTS.iter().find(|(known, _)| *known == name).map(|(_, text)| text.to_vec()),
+    }
+}
+
+fn replay_incident(text: &[u8], format: Format) -> Result<Exit> {
+    let outcome = Incident::parse(text)?.replay()?;
+    if format == Format::Json {
+        print_json(&json!({ "version": VERSION, "outcome": outcome }))?;
+        return Ok(Exit::Denied);
+    }
+    let word = |confidence: Confidence| match confidence {
+        Confidence::Primary => "primary source",
+        Confidence::Secondary => "secondary source",
+        Confidence::Recalled => "recalled, not checked",
+        Confidence::Assumed => "assumed",
+    };
+    print(&format!("{}: {}\n", outcome.name, outcome.title))?;
+    print(&format!(
+        "first malicious artifact {} (times are exact to the {})\n",
+        outcome.first_malicious, outcome.precision
+    ))?;
+    for alarm in &outcome.alarms {
+        print(&format!(
+            "  {} {:<6} {:<24} {}\n      at event `{}` of {}: {} ({})\n",
+            alarm.told,
+            alarm.alert.as_str(),
+            alarm.rule,
+            visible(&alarm.subject),
+            alarm.event,
+            alarm.at,
+            alarm.source,
+            word(alarm.confidence)
+        ))?;
+    }
+    let world = &outcome.world;
+    print(&format!(
+        "the world noticed {}: {} ({}, {})\n",
+        world.time,
+        world.what,
+        world.source,
+        word(world.confidence)
+    ))?;
+    print(&match (outcome.caught, outcome.ahead_minutes) {
+        (true, Some(minutes)) => format!("caught, {} before the world\n", duration(minutes)),
+        _ => "not caught by the first malicious artifact\n".to_owned(),
+    })?;
+    // An incident that nothing noticed would be the worst of results.
+    Ok(if outcome.caught { Exit::Denied } else { Exit::Unknown })
+}
+
+fn duration(minutes: i64) -> String {
+    match minutes {
+        0..120 => format!("{minutes} minutes"),
+        120..2880 => format!("{} hours", minutes / 60),
+        _ => format!("{} days", minutes / 1440),
+    }
 }
 
 /// Findings that somebody has to hear of are findings.

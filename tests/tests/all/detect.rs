@@ -124,3 +124,15 @@ fn rules_test_themselves_and_say_what_they_cannot_see() {
     assert_eq!(exit, 0, "{text}");
     assert!(text.contains("sees nothing: the estate lists no signers"), "{text}");
 }
+
+#[test]
+fn incidents_replay_by_name() {
+    let project = Project::new();
+    let (exit, text) = project.run(&["detect", "replay", "axios-2026"]);
+    assert_eq!(exit, 1, "{text}");
+    for part in ["assurance-lost", "primary source", "caught, 39 minutes before the world"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let (exit, text) = project.run(&["detect", "replay", "no-such-incident"]);
+    assert_eq!(exit, 2, "{text}");
+}

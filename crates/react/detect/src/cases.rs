@@ -86,14 +86,8 @@ impl CaseFile {
                 for (number, given) in raw.events.iter().enumerate() {
                     let mut event = self.base.clone();
                     event.extend(given.clone());
-                    let repeat = event.remove("repeat");
                     event.entry("id").or_insert_with(|| Value::String(format!("e{number}")));
-                    match repeat {
-                        None => events.push(event),
-                        Some(repeat) => events.extend(
-                            repeated(&event, &repeat).ok_or_else(|| CaseFault::Repeat(raw.name.clone()))?,
-                        ),
-                    }
+                    events.extend(expand(&event, &raw.name)?);
                 }
                 Ok(Case {
                     rule: self.rule.clone(),
@@ -171,6 +165,15 @@ impl Case {
 fn merge(into: &mut Value, from: &Value) {
     if let (Some(into), Some(from)) = (into.as_object_mut(), from.as_object()) {
         into.extend(from.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+}
+
+/// The event itself, or as often as its `repeat` says.
+pub(crate) fn expand(event: &Map<String, Value>, case: &str) -> Result<Vec<Map<String, Value>>, CaseFault> {
+    let mut event = event.clone();
+    match event.remove("repeat") {
+        None => Ok(vec![event]),
+        Some(repeat) => repeated(&event, &repeat).ok_or_else(|| CaseFault::Repeat(case.to_owned())),
     }
 }
 

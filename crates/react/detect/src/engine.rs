@@ -12,10 +12,13 @@ use crate::finding::{Finding, FindingId, State};
 use crate::rule::Hit;
 use crate::rules::{RULES, combined, source_silent};
 use crate::silence::Silence;
-use crate::timeline::{Placed, Timeline};
+use crate::timeline::{Placed, SLACK, Timeline};
 
 /// How long a late event still finds its place: a day.
 const WINDOW: i64 = 24 * 60 * 60 * 1000;
+
+/// Events between two sweeps over all timelines.
+const SWEEP: u64 = 65_536;
 
 /// A finding that is new or in another state than before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +113,18 @@ impl Engine {
         }
         self.move_to(at, &mut changes);
         self.combine(&mut changes);
+        if self.load.events.is_multiple_of(SWEEP) {
+            self.sweep();
+        }
         changes
+    }
+
+    /// Lets go of events that are too old to be preceded by a late one, also where nothing happens any more.
+    fn sweep(&mut self) {
+        let Some(before) = self.watermark.map(|watermark| watermark.plus_millis(-WINDOW)) else { return };
+        for timeline in &mut self.timelines {
+            timeline.shorten(before, &self.estate, 1);
+        }
     }
 
     /// Says that time has passed: what was waited for and did not come is now absent.
@@ -143,7 +157,7 @@ impl Engine {
             Placed::TooLate => self.load.too_late += 1,
             placed => {
                 if let Some(watermark) = self.watermark {
-                    timeline.shorten(watermark.plus_millis(-WINDOW), &self.estate);
+                    timeline.shorten(watermark.plus_millis(-WINDOW), &self.estate, SLACK);
                 }
                 let (next, more) = (timeline.due(now), timeline.count());
                 if due != next {

@@ -12,7 +12,7 @@ use crate::Estate;
 use crate::rule::{Fold, Hit};
 
 /// Events that may stand in a tail before it is looked at for shortening.
-const SLACK: usize = 64;
+pub(crate) const SLACK: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Timeline {
@@ -75,13 +75,13 @@ impl Timeline {
         }
     }
 
-    /// Moves events that no late one can precede any more into `base`.
-    pub(crate) fn shorten(&mut self, before: Instant, estate: &Estate) {
-        if self.tail.len() < SLACK {
+    /// Moves events that no late one can precede any more into `base`, once there are enough to be worth it.
+    pub(crate) fn shorten(&mut self, before: Instant, estate: &Estate, least: usize) {
+        if self.tail.len() < least {
             return;
         }
         let count = self.tail.partition_point(|event| event.at() < before);
-        if count < SLACK / 2 {
+        if count < least.div_ceil(2) {
             return;
         }
         let mut hits = Vec::new();
@@ -90,6 +90,7 @@ impl Timeline {
             self.base_until = Some(event.at());
         }
         self.settled += hits.len();
+        self.tail.shrink_to_fit();
     }
 
     pub(crate) fn due(&self, after: Instant) -> Option<Instant> {

@@ -5,14 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use linkward_evidence::event::{Action, Event};
 use linkward_model::Instant;
 
-/// Runs that are remembered of one repository.
+/// Runs of one repository beyond which old ones are forgotten, and those beyond which the oldest go in any case.
+const MANY: usize = 64;
 const MOST: usize = 4096;
+/// How long a run is remembered after its end.
+pub(super) const MEMORY: i64 = 48 * 60 * 60 * 1000;
 /// A run whose end was never told is over after a day.
 const LONGEST: i64 = 24 * 60 * 60 * 1000;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Flight {
     runs: BTreeMap<Box<str>, Run>,
+    /// How many were left when old ones were last forgotten.
+    kept: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -32,6 +37,7 @@ impl Flight {
     pub(super) fn step(&mut self, event: &Event) -> bool {
         let Some(id) = &event.run else { return false };
         let at = event.at();
+        let fresh = !self.runs.contains_key(id);
         let run = self.runs.entry(id.clone()).or_insert_with(|| Run {
             from: event.started.unwrap_or(at),
             until: None,
@@ -57,6 +63,10 @@ impl Flight {
             }
             Action::Built => run.digests.extend(event.digest.clone()),
             _ => {}
+        }
+        if fresh && self.runs.len() > MANY && self.runs.len() >= 2 * self.kept {
+            self.runs.retain(|_, run| at.since(run.until.unwrap_or(run.from.plus_millis(LONGEST))) < MEMORY);
+            self.kept = self.runs.len().max(MANY / 2);
         }
         if self.runs.len() > MOST
             && let Some(oldest) = self.runs.iter().min_by_key(|(_, run)| run.from).map(|(id, _)| id.clone())

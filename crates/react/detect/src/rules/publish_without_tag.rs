@@ -1,6 +1,6 @@
 //! Versions made by a thief do not come from the repository; a tag is what they lack.
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 
 use super::publishing;
 use linkward_evidence::event::{Action, Event, Source};
@@ -44,11 +44,13 @@ impl Shape for Rule {
 const GRACE: i64 = 20 * 60_000;
 /// Tagged versions after which a package is known to tag.
 const LEARNED: u32 = 5;
-const MOST: usize = 512;
+/// How long a version is looked at, and how many tags are remembered.
+const MEMORY: i64 = 24 * 60 * 60 * 1000;
+const MOST: usize = 2048;
 
 #[derive(Clone, Default)]
 struct Tags {
-    names: BTreeSet<Box<str>>,
+    names: VecDeque<Box<str>>,
     versions: Vec<Version>,
     tagged: u32,
     lag: i64,
@@ -62,29 +64,45 @@ struct Version {
     counted: bool,
 }
 
+/// Whether a tag is of a version: `v1.2.0`, `package@1.2.0`, `1.2.0`.
+fn names(tag: &str, version: &str) -> bool {
+    tag.strip_suffix(version).is_some_and(|before| {
+        before.is_empty() || before == "v" || before.ends_with(['@', '/', '-', '_']) || before.ends_with("@v")
+    })
+}
+
 impl Tags {
-    fn has(&self, version: &str) -> bool {
-        self.names.iter().any(|tag| {
-            tag.strip_suffix(version).is_some_and(|before| {
-                before.is_empty()
-                    || before == "v"
-                    || before.ends_with(['@', '/', '-', '_'])
-                    || before.ends_with("@v")
-            })
-        })
+    fn waits(&self) -> impl Iterator<Item = &Version> {
+        self.versions.iter().filter(|version| version.armed && !version.counted)
     }
 
-    fn waits(&self) -> impl Iterator<Item = &Version> {
-        self.versions.iter().filter(|version| version.armed && !self.has(&version.name))
+    fn verdict(&self, version: &Version, watermark: Instant) -> Option<Hit> {
+        let over = watermark >= version.hit.at.plus_millis(self.lag);
+        let state = if over { State::Confirmed } else { State::Provisional };
+        (version.armed && !version.counted).then(|| Hit { state, ..version.hit.clone() })
     }
 }
 
 impl Fold for Tags {
-    fn step(&mut self, event: &Event, estate: &Estate, _: &mut Vec<Hit>) {
+    fn step(&mut self, event: &Event, estate: &Estate, hits: &mut Vec<Hit>) {
         self.lag = estate.lag(Source::Forge) + GRACE;
+        while self.versions.first().is_some_and(|first| event.at().since(first.hit.at) > MEMORY) {
+            let old = self.versions.remove(0);
+            hits.extend(self.verdict(&old, event.at()));
+        }
         if event.action == Action::RefCreated {
             let tag = event.reference.as_deref().and_then(|name| name.strip_prefix("refs/tags/"));
-            self.names.extend(tag.map(Box::from));
+            let Some(tag) = tag else { return };
+            for version in
+                self.versions.iter_mut().filter(|version| !version.counted && names(tag, &version.name))
+            {
+                version.counted = true;
+                self.tagged += 1;
+            }
+            self.names.push_back(tag.into());
+            if self.names.len() > MOST {
+                self.names.pop_front();
+            }
         } else if let Some(version) = &event.version {
             let package = event.package.as_deref().unwrap_or("a package");
             let declared = estate.package(package).is_some_and(|own| own.tags);
@@ -92,18 +110,10 @@ impl Fold for Tags {
                 .fact("version", version)
                 .says("published by", event.actor.as_deref());
             let armed = declared || self.tagged >= LEARNED;
-            self.versions.push(Version { hit, name: version.clone(), armed, counted: false });
-            if self.versions.len() > MOST {
-                self.versions.remove(0);
-            }
+            let counted = self.names.iter().rev().any(|tag| names(tag, version));
+            self.tagged += u32::from(counted);
+            self.versions.push(Version { hit, name: version.clone(), armed, counted });
         }
-        let names = Self { names: std::mem::take(&mut self.names), ..Self::default() };
-        for version in self.versions.iter_mut().filter(|version| !version.counted && names.has(&version.name))
-        {
-            version.counted = true;
-            self.tagged += 1;
-        }
-        self.names = names.names;
     }
 
     fn due(&self, after: Instant) -> Option<Instant> {
@@ -115,11 +125,7 @@ impl Fold for Tags {
     }
 
     fn settle(&self, watermark: Instant, hits: &mut Vec<Hit>) {
-        for version in self.waits() {
-            let over = watermark >= version.hit.at.plus_millis(self.lag);
-            let state = if over { State::Confirmed } else { State::Provisional };
-            hits.push(Hit { state, ..version.hit.clone() });
-        }
+        hits.extend(self.versions.iter().filter_map(|version| self.verdict(version, watermark)));
     }
 
     fn copy(&self) -> Box<dyn Fold> {

@@ -3,7 +3,7 @@
 use linkward_evidence::event::{Action, Event, Source};
 use linkward_model::Instant;
 
-use super::flight::{Flight, Run};
+use super::flight::{Flight, MEMORY, Run};
 use crate::rule::{Fold, Hit};
 use crate::{Estate, State};
 
@@ -11,8 +11,6 @@ use crate::{Estate, State};
 const AFTER: i64 = 10 * 60_000;
 /// Matched versions after which a package is known to be published by a pipeline.
 const LEARNED: u32 = 3;
-/// Versions that are looked at of one repository.
-const MOST: usize = 512;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
@@ -57,11 +55,43 @@ impl Publishing {
     fn waits(&self) -> impl Iterator<Item = &Version> {
         self.versions.iter().filter(|version| version.armed && self.run(version).next().is_none())
     }
+
+    fn verdict(&self, version: &Version, watermark: Instant) -> Option<Hit> {
+        match self.side {
+            Side::Missing => {
+                let over = watermark >= version.hit.at.plus_millis(self.lag);
+                let state = if over { State::Confirmed } else { State::Provisional };
+                let absent = version.armed && self.run(version).next().is_none();
+                absent.then(|| Hit { state, ..version.hit.clone() })
+            }
+            Side::Failed => {
+                let mut runs = self.run(version).peekable();
+                let (id, run) = *runs.peek()?;
+                if !runs.all(|(_, run)| is_bad(run)) {
+                    return None;
+                }
+                let publishing =
+                    if run.publishing == Some(false) { "did not succeed" } else { "not told apart" };
+                let hit = version.hit.clone().fact("run", id);
+                Some(hit.says("run ended as", run.conclusion.as_deref()).fact("publishing step", publishing))
+            }
+        }
+    }
+}
+
+fn is_bad(run: &Run) -> bool {
+    run.conclusion.as_deref().is_some_and(|conclusion| conclusion != "success")
+        || (run.conclusion.is_some() && run.publishing == Some(false))
 }
 
 impl Fold for Publishing {
-    fn step(&mut self, event: &Event, estate: &Estate, _: &mut Vec<Hit>) {
+    fn step(&mut self, event: &Event, estate: &Estate, hits: &mut Vec<Hit>) {
         self.lag = estate.lag(Source::Ci);
+        // Half the memory of runs: what is judged for good is judged while its runs are still known.
+        while self.versions.first().is_some_and(|first| event.at().since(first.hit.at) > MEMORY / 2) {
+            let old = self.versions.remove(0);
+            hits.extend(self.verdict(&old, event.at()));
+        }
         if event.action == Action::Published {
             let package = event.package.as_deref().unwrap_or("a package");
             let declared = estate.package(package).is_some_and(|own| own.ci);
@@ -80,9 +110,6 @@ impl Fold for Publishing {
                 counted: false,
             };
             self.versions.push(version);
-            if self.versions.len() > MOST {
-                self.versions.remove(0);
-            }
         } else if !self.flight.step(event) {
             return;
         }
@@ -113,33 +140,7 @@ impl Fold for Publishing {
     }
 
     fn settle(&self, watermark: Instant, hits: &mut Vec<Hit>) {
-        if self.side == Side::Missing {
-            for version in self.waits() {
-                let over = watermark >= version.hit.at.plus_millis(self.lag);
-                let state = if over { State::Confirmed } else { State::Provisional };
-                hits.push(Hit { state, ..version.hit.clone() });
-            }
-            return;
-        }
-        for version in &self.versions {
-            let bad = |run: &Run| {
-                run.conclusion.as_deref().is_some_and(|conclusion| conclusion != "success")
-                    || (run.conclusion.is_some() && run.publishing == Some(false))
-            };
-            let mut runs = self.run(version).peekable();
-            let first = runs.peek().map(|(id, run)| {
-                let conclusion = run.conclusion.as_deref().unwrap_or("").to_owned();
-                let publishing =
-                    if run.publishing == Some(false) { "did not succeed" } else { "not told apart" };
-                ((*id).to_owned(), conclusion, publishing)
-            });
-            if let Some((id, conclusion, publishing)) = first
-                && runs.all(|(_, run)| bad(run))
-            {
-                let hit = version.hit.clone().fact("run", id).fact("run ended as", conclusion);
-                hits.push(hit.fact("publishing step", publishing));
-            }
-        }
+        hits.extend(self.versions.iter().filter_map(|version| self.verdict(version, watermark)));
     }
 
     fn copy(&self) -> Box<dyn Fold> {

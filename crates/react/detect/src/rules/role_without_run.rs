@@ -1,6 +1,6 @@
 //! A stolen pipeline credential is used from somewhere else, at another time than the pipeline would.
 
-use super::flight::Flight;
+use super::flight::{Flight, MEMORY};
 use linkward_evidence::event::{Action, Event, Source};
 
 use crate::rule::{About, Fold, Hit, Rule as Shape, Tier};
@@ -47,8 +47,6 @@ impl Shape for Rule {
 
 /// How far a call may stand from its run: clocks and queues.
 const MARGIN: i64 = 120_000;
-/// Calls that are looked at; the first of a series tells the story.
-const MOST: usize = 256;
 /// Calls closer than this are one series.
 const SERIES: i64 = 10 * 60_000;
 
@@ -66,8 +64,14 @@ impl Calls {
 }
 
 impl Fold for Calls {
-    fn step(&mut self, event: &Event, estate: &Estate, _: &mut Vec<Hit>) {
+    fn step(&mut self, event: &Event, estate: &Estate, hits: &mut Vec<Hit>) {
         self.lag = estate.lag(Source::Ci);
+        while self.calls.first().is_some_and(|first| event.at().since(first.at) > MEMORY / 2) {
+            let old = self.calls.remove(0);
+            if self.flight.at(old.at, MARGIN).next().is_none() {
+                hits.push(old);
+            }
+        }
         if event.action != Action::CloudCalled {
             self.flight.step(event);
             return;
@@ -81,9 +85,6 @@ impl Fold for Calls {
                     .says("region", event.region.as_deref())
                     .says("agent", event.agent.as_deref()),
             );
-            if self.calls.len() > MOST {
-                self.calls.remove(0);
-            }
         }
     }
 
