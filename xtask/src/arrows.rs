@@ -21,7 +21,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("decide", &["model", "ledger", "prove"]),
     ("detect", &["model", "ledger", "evidence"]),
     ("deploy", &["model", "ledger", "record", "decide"]),
-    ("console", &["model", "ledger", "record"]),
+    ("measure", &["model", "ledger", "record"]),
+    ("console", &["model", "ledger", "record", "measure"]),
     ("tests", &["model", "ledger", "testkit"]),
 ];
 
