@@ -78,6 +78,10 @@ pub(crate) enum Command {
     /// Notice attacks: events in, findings out
     #[command(subcommand)]
     Detect(crate::detect::DetectCommand),
+    /// The ten measures against their targets, counted from the record
+    Measures(crate::measures::Measures),
+    /// The checklists and the maturity ladder, answered from the record
+    Assess,
     /// Print the SBOM of a project's lockfiles, CycloneDX 1.6 JSON
     Sbom(crate::sbom::Sbom),
     /// What a VEX document says of a vulnerability in a component of a product

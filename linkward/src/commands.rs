@@ -45,6 +45,8 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Policy(command) => policy::run(&command, home, format),
         Command::Sbom(args) => sbom::run(&args, home),
         Command::Vex(args) => vex::run(&args, format),
+        Command::Measures(args) => crate::measures::run(&args, home, format),
+        Command::Assess => crate::measures::assess(home, format),
         Command::Detect(command) => crate::detect::run(&command, home, format),
         Command::Why(args) => why(&args.package, home, format),
         Command::Scan(args) => crate::scan::run(&args, home, format),

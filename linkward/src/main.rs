@@ -12,6 +12,7 @@ mod detect;
 mod engine;
 mod home;
 mod issuers;
+mod measures;
 mod node;
 mod policy;
 mod progress;

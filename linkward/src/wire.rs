@@ -72,6 +72,8 @@ pub(crate) enum Request {
     Detect {
         ask: crate::detect::Ask,
     },
+    Measures,
+    Assess,
     Revoke {
         ask: Revoke,
     },

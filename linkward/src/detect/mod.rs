@@ -14,6 +14,7 @@ use linkward_model::Exit;
 
 pub(crate) use cli::DetectCommand;
 pub(crate) use live::{Ask, Detection, State};
+pub(crate) use offline::rule_lines;
 pub(crate) use settings::DetectFile;
 pub(crate) use webhook::check as check_webhook;
 

@@ -217,16 +217,7 @@ pub(super) fn coverage(home: Option<&Path>, format: Format) -> Result<Exit> {
         Ok(home) => DetectFile::of_home(home.path())?.estate,
         Err(_) => Estate::default(),
     };
-    let lines: Vec<_> = RULES
-        .iter()
-        .map(|rule| {
-            let about = rule.about();
-            json!({
-                "rule": about.id, "tier": about.tier, "finds": about.title, "covers": about.covers,
-                "sources": about.sources, "unarmed": rule.unarmed(&estate),
-            })
-        })
-        .collect();
+    let lines = rule_lines(&estate);
     if format == Format::Json {
         print_json(&json!({ "version": VERSION, "rules": lines }))?;
         return Ok(Exit::Allowed);
@@ -241,4 +232,17 @@ pub(super) fn coverage(home: Option<&Path>, format: Format) -> Result<Exit> {
         }
     }
     Ok(Exit::Allowed)
+}
+
+/// Every rule as data, with what keeps it from seeing.
+pub(crate) fn rule_lines(estate: &Estate) -> Vec<serde_json::Value> {
+    let line = |rule: &&dyn linkward_detect::Rule| {
+        let about = rule.about();
+        json!({
+            "rule": about.id, "tier": about.tier, "finds": about.title, "covers": about.covers,
+            "sources": about.sources, "unarmed": rule.unarmed(estate),
+            "why": about.why, "benign": about.benign, "response": about.response,
+        })
+    };
+    RULES.iter().map(line).collect()
 }

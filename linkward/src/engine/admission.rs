@@ -222,6 +222,8 @@ impl Engine {
                 .collect(),
             would_break: self.gate.would_break(Instant::now()).iter().map(ToString::to_string).collect(),
             decisions_dropped: self.store.journal().dropped(),
+            now: Instant::now(),
+            ..linkward_console::HomeFacts::default()
         }
     }
 

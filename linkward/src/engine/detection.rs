@@ -211,6 +211,23 @@ impl Engine {
         Ok(lines.into_iter().take(MOST).map(|(_, _, line)| line).collect())
     }
 
+    /// What the pages about detection show; a home whose findings cannot be read shows none and says so in the log.
+    pub(super) fn detection_facts(&self, path: &str, facts: &mut linkward_console::HomeFacts) {
+        let wanted = ["/findings", "/coverage", "/api/v1/findings"];
+        if !wanted.iter().any(|wanted| path.starts_with(wanted)) {
+            return;
+        }
+        match self.findings(true) {
+            Ok(findings) => facts.findings = findings,
+            Err(error) => crate::commands::complain(&format!("findings: {error:#}")),
+        }
+        if let Ok(state) = self.detection() {
+            facts.sources =
+                state.engine.heard().into_keys().map(|source| source.as_str().to_owned()).collect();
+            facts.rules = crate::detect::rule_lines(state.engine.estate());
+        }
+    }
+
     fn known_finding(&self, id: &str) -> Result<(u64, Value)> {
         let well_formed = id.len() >= 6 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
         let mut found: Vec<(u64, Value)> = self

@@ -179,6 +179,14 @@ impl Engine {
                 })
             }
             Request::Admit { ask } => self.admit(ask)?,
+            Request::Measures => {
+                let counts = linkward_measure::count(&self.store, Instant::now())?;
+                json!({ "version": crate::wire::VERSION, "measures": linkward_measure::measures(&counts) })
+            }
+            Request::Assess => {
+                let counts = linkward_measure::count(&self.store, Instant::now())?;
+                serde_json::to_value(linkward_measure::assess(&self.store, &counts)?)?
+            }
             Request::Detect { ask } => self.detect(ask, Instant::now())?,
             Request::Revoke { ask } => self.revoke(ask)?,
             Request::Deploy { ask } => self.deployment(ask)?,
@@ -376,7 +384,9 @@ impl Engine {
 
     /// A page of the console or the API.
     pub(crate) fn page(&self, path: &str, query: &str) -> linkward_console::Response {
-        linkward_console::respond(&self.store, &self.facts(), &linkward_console::Request { path, query })
+        let mut facts = self.facts();
+        self.detection_facts(path, &mut facts);
+        linkward_console::respond(&self.store, &facts, &linkward_console::Request { path, query })
     }
 
     /// Seals what is open and gives the home back.

@@ -136,3 +136,44 @@ fn incidents_replay_by_name() {
     let (exit, text) = project.run(&["detect", "replay", "no-such-incident"]);
     assert_eq!(exit, 2, "{text}");
 }
+
+#[test]
+fn pages_and_metrics_show_what_the_record_holds() {
+    let project = project();
+    let daemon = Daemon::start(&project);
+    let (_, page) = daemon.fetch("/measures", "localhost");
+    assert!(
+        page.contains("no data") && !page.contains("100.0 %"),
+        "an empty record has no perfect score: {page}"
+    );
+    let body = moved().replace("mallory", "<script>alert(1)</script>");
+    assert_eq!(daemon.post("/webhooks/gitlab", &[("X-Gitlab-Token", SECRET)], &body).0, 202);
+    for path in ["/findings", "/coverage", "/measures", "/assess", "/api/v1/findings", "/api/v1/measures"] {
+        let (status, page) = daemon.fetch(path, "localhost");
+        assert_eq!(status, 200, "{path}: {page}");
+        // JSON is data, and is never guessed to be a page.
+        let data = page.contains("application/json") && page.contains("nosniff");
+        assert!(data || !page.contains("<script"), "{path}");
+    }
+    let (_, findings) = listed(&project, false);
+    let id = findings[0]["short"].as_str().unwrap().to_owned();
+    let (status, page) = daemon.fetch(&format!("/findings/{id}"), "localhost");
+    assert_eq!(status, 200);
+    for part in ["refs/tags/v1.0.0", "What would make it benign", "linkward detect dispose"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(!page.contains("<script"), "{page}");
+    assert_eq!(daemon.fetch("/findings/0000000000000000", "localhost").0, 404);
+    let (_, metrics) = daemon.fetch("/metrics", "localhost");
+    assert!(metrics.contains("linkward_findings_total{alert=\"page\"} 1"), "{metrics}");
+    assert!(metrics.contains("linkward_detection_latency_seconds_count 1"), "{metrics}");
+    let (exit, text) = project.run(&["measures"]);
+    assert!(exit == 1 || exit == 3, "{text}");
+    let (exit, text) = project.run(&["assess"]);
+    assert!(exit == 1 && text.contains("maturity: beginner"), "{text}");
+    let (exit, text) = project.run(&["measures", "--export", "out"]);
+    assert_eq!(exit, 0, "{text}");
+    for name in ["prometheus-rules.yaml", "openslo.yaml", "grafana-board.json"] {
+        assert!(project.path().join("out").join(name).is_file(), "{name}");
+    }
+}

@@ -202,7 +202,7 @@ impl Incident {
                 events.push((parsed, fact));
             }
         }
-        events.sort_by(|(one, _), (other, _)| one.at().cmp(&other.at()));
+        events.sort_by_key(|(event, _)| event.at());
         Ok(events)
     }
 }

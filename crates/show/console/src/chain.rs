@@ -67,7 +67,7 @@ impl Artifact {
 pub(crate) fn index() -> Value {
     json!({
         "version": 1,
-        "paths": ["/api/v1/chain", "/api/v1/records/{index}", "/metrics", "/tlog/evidence/checkpoint"],
+        "paths": ["/api/v1/chain", "/api/v1/records/{index}", "/api/v1/findings", "/api/v1/measures", "/metrics", "/tlog/evidence/checkpoint"],
     })
 }
 

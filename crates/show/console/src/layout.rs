@@ -16,7 +16,14 @@ pub(crate) fn css_path() -> &'static str {
     })
 }
 
-const PAGES: &[(&str, &str)] = &[("/", "Chain"), ("/log", "Log"), ("/gate", "Gate"), ("/codes", "Codes")];
+const PAGES: &[(&str, &str)] = &[
+    ("/", "Chain"),
+    ("/findings", "Findings"),
+    ("/measures", "Measures"),
+    ("/log", "Log"),
+    ("/gate", "Gate"),
+    ("/codes", "Codes"),
+];
 
 pub(crate) fn page(title: &str, current: &str, content: &Markup) -> Markup {
     html! {

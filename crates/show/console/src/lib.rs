@@ -1,7 +1,9 @@
 //! The web console, rendered on the server: no script, no asset from anywhere else, every fact linked to its record.
 
 mod chain;
+mod findings;
 mod layout;
+mod measures;
 mod pages;
 mod request;
 
@@ -35,7 +37,16 @@ fn route(store: &Store, home: &HomeFacts, request: &Request<'_>) -> Result<Respo
         ["api", "v1"] => Response::json(&chain::index()),
         ["api", "v1", "chain"] => Response::json(&chain::read(store)?),
         ["api", "v1", "records", index] => pages::record_json(store, index)?,
-        ["metrics"] => Response::text(pages::metrics(store, home)?),
+        ["findings"] => Response::page(200, findings::list(home)),
+        ["findings", id] => findings::one(home, id),
+        ["coverage"] => Response::page(200, findings::coverage(home)),
+        ["measures"] => Response::page(200, measures::show(store, home)?),
+        ["assess"] => Response::page(200, measures::assessment(store, home)?),
+        ["api", "v1", "findings"] => {
+            Response::json(&serde_json::json!({ "version": 1, "findings": home.findings }))
+        }
+        ["api", "v1", "measures"] => Response::json(&measures::json(store, home)?),
+        ["metrics"] => Response::text(pages::metrics(store, home)? + &measures::metrics(store, home)?),
         _ if request.path == css_path() => Response::css(CSS),
         _ => Response::page(
             404,

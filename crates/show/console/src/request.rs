@@ -21,6 +21,14 @@ pub struct HomeFacts {
     /// What enforcing would refuse.
     pub would_break: Vec<String>,
     pub decisions_dropped: u64,
+    /// The time of the question.
+    pub now: linkward_model::Instant,
+    /// Findings in their newest state with how they stand, newest first; filled for the pages that show them.
+    pub findings: Vec<serde_json::Value>,
+    /// Every rule, with what keeps it from seeing.
+    pub rules: Vec<serde_json::Value>,
+    /// Sources that were ever heard.
+    pub sources: Vec<String>,
 }
 
 /// An answer, ready to be sent.

@@ -10,7 +10,7 @@ use serde_json::Value;
 const WEEK: i64 = 7 * 24 * 60 * 60 * 1000;
 
 /// Bounds of the time to detect, in seconds.
-pub const LATENCIES: &[f64] = &[0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 900.0, 3600.0];
+pub(crate) const LATENCIES: &[f64] = &[0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 900.0, 3600.0];
 
 /// Rules whose findings are anomalies of runners.
 const RUNNER: &[&str] =
@@ -38,7 +38,7 @@ pub struct Counts {
     pub registry_anomalies: u64,
     /// Seconds from an event to its finding.
     pub latencies: Vec<f64>,
-    /// Seconds from the decision to roll back to its end.
+    /// Seconds from a failed revision to the next that is ready.
     pub rollbacks: Vec<f64>,
     /// By environment: artifacts, and those with signature, provenance and SBOM.
     pub provenance: BTreeMap<String, (u64, u64)>,
@@ -69,14 +69,7 @@ pub fn count(store: &Store, now: Instant) -> Result<Counts, StoreError> {
         }
         Ok(())
     })?;
-    each(store, Kind::Action, |_, says| {
-        if text(says, "/what") == Some("rollback")
-            && let Some(seconds) = says.get("seconds").and_then(Value::as_f64)
-        {
-            counts.rollbacks.push(seconds);
-        }
-        Ok(())
-    })?;
+    rollbacks(store, &mut counts)?;
     Ok(counts)
 }
 
@@ -209,6 +202,36 @@ fn dependencies(store: &Store, counts: &mut Counts, now: Instant) -> Result<(), 
             *counts.new_dependencies.get_or_insert(0) += purls.difference(old).count() as u64;
         }
     }
+    Ok(())
+}
+
+/// From a revision that failed to the next one of the same workload that is ready.
+fn rollbacks(store: &Store, counts: &mut Counts) -> Result<(), StoreError> {
+    let mut lines: BTreeMap<String, Vec<(Instant, String)>> = BTreeMap::new();
+    each(store, Kind::Action, |_, says| {
+        let at = text(says, "/deployment/at").and_then(|at| at.parse::<Instant>().ok());
+        if text(says, "/what") == Some("deployment")
+            && let (Some(at), Some(workload)) = (at, text(says, "/deployment/workload"))
+        {
+            let event = text(says, "/deployment/happened/event").unwrap_or("").to_owned();
+            lines.entry(workload.to_owned()).or_default().push((at, event));
+        }
+        Ok(())
+    })?;
+    for mut line in lines.into_values() {
+        line.sort();
+        let mut failed = None;
+        for (at, event) in line {
+            match event.as_str() {
+                "failed" => failed = failed.or(Some(at)),
+                "ready" => {
+                    counts.rollbacks.extend(failed.take().map(|then: Instant| at.since(then) as f64 / 1000.0))
+                }
+                _ => {}
+            }
+        }
+    }
+    counts.rollbacks.sort_by(f64::total_cmp);
     Ok(())
 }
 

@@ -101,12 +101,12 @@ pub fn prometheus_rules() -> String {
     let mut out = String::from(
         "# Made by `linkward measures export`.\ngroups:\n  - name: linkward-integrity\n    rules:\n",
     );
-    let mut alert = |out: &mut String,
-                     name: &str,
-                     expression: &str,
-                     long: &str,
-                     severity: &str,
-                     summary: &str| {
+    let alert = |out: &mut String,
+                 name: &str,
+                 expression: &str,
+                 long: &str,
+                 severity: &str,
+                 summary: &str| {
         out.push_str(&format!(
             "      - alert: {name}\n        expr: {expression:?}\n        for: {long}\n        labels:\n          severity: {severity}\n        annotations:\n          summary: {summary:?}\n"
         ));

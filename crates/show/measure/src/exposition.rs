@@ -75,7 +75,7 @@ pub fn exposition(counts: &Counts) -> String {
     histogram(
         &mut out,
         "linkward_rollback_duration_seconds",
-        "From the decision to the verified artifact running (M8).",
+        "From a failed revision to the next that is ready (M8).",
         &counts.rollbacks,
     );
     let mut family = |name: &str, kind: &str, help: &str, samples: &[(String, f64)]| {

@@ -2,11 +2,13 @@
 //!
 //! A measure without data is "no data", never 0 and never 100 %.
 
+mod assess;
 mod count;
 mod export;
 mod exposition;
 mod measure;
 
+pub use assess::{Answer, Assessment, Item, assess};
 pub use count::{Counts, count};
 pub use export::{grafana, openslo, prometheus_rules};
 pub use exposition::exposition;

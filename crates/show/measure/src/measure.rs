@@ -65,8 +65,7 @@ pub fn measures(counts: &Counts) -> Vec<Measure> {
     let allowed = counts.decisions.get("allow").copied().unwrap_or(0);
     let (artifacts, whole) =
         counts.provenance.values().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-    let mut rollbacks = counts.rollbacks.clone();
-    rollbacks.sort_by(f64::total_cmp);
+    let rollbacks = &counts.rollbacks;
     let watched = |value: u64| counts.watched.then_some(value as f64);
     let one = |code, name, formula, unit, direction, target, value: Option<f64>, trap, detail: String| {
         let state = match (value, direction) {
@@ -165,11 +164,11 @@ pub fn measures(counts: &Counts) -> Vec<Measure> {
         one(
             "M8",
             "Time to roll back",
-            "from decision to verified artifact running, 95 of 100",
+            "from a failed revision to a verified one running, 95 of 100",
             "seconds",
             AtMost,
             1800.0,
-            quantile(&rollbacks, 0.95),
+            quantile(rollbacks, 0.95),
             "Rolling back to the bad one.",
             format!("{} rollbacks", rollbacks.len()),
         ),
