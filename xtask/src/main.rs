@@ -1,8 +1,9 @@
-//! Development commands: `cargo xtask test | ci | soak | bench | arrows`.
+//! Development commands: `cargo xtask test | ci | soak | fuzz | bench | arrows`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
 mod arrows;
 mod bench;
+mod fuzz;
 mod house;
 mod tests;
 
@@ -18,14 +19,16 @@ fn main() -> ExitCode {
         "soak" => tests::test(&[("LINKWARD_SOAK", "1"), ("PROPTEST_CASES", "20000")]),
         "ci" => ci(),
         "bench" => bench::bench(),
+        "fuzz" => fuzz::fuzz(std::env::args().nth(2).as_deref() == Some("--smoke")),
         "arrows" => arrows::check(),
         "docs" => house::write_docs(),
         _ => {
             eprintln!(
-                "usage: cargo xtask test | ci | soak | bench | arrows | docs\n\
+                "usage: cargo xtask test | ci | soak | fuzz | bench | arrows | docs\n\
                  \n  test    what the README names: everything that can be tested here\
-                 \n  ci      what .ci/run runs: format, lints, arrows, budget, licences, docs, release build, tests\
+                 \n  ci      what .ci/run runs: format, lints, arrows, budget, licences, docs, release build, fuzz --smoke, tests\
                  \n  soak    the tests with many more cases\
+                 \n  fuzz    a million mutated bundles, none of which may be accepted; --smoke: what CI runs of it, 15 s\
                  \n  bench   figures, with ratios against the peers that are installed\
                  \n  arrows  which crate may depend on which\
                  \n  docs    write the generated pages again"
@@ -67,5 +70,6 @@ fn ci() -> Result<()> {
     house::words()?;
     house::docs_are_current()?;
     cargo(&["build", "--release"])?;
+    fuzz::fuzz(true)?;
     tests::test(&[])
 }

@@ -7,6 +7,7 @@ mod commits;
 mod conformance;
 mod formats;
 mod instance;
+mod mutate;
 mod repairs;
 mod tamper;
 mod thresholds;
