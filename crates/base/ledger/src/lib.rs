@@ -9,6 +9,7 @@ pub mod key;
 pub mod merkle;
 pub mod note;
 mod recorded;
+pub mod subtree;
 pub mod tile;
 
 pub use body::{Body, BodyError, Term, TermKind};

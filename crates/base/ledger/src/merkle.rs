@@ -43,6 +43,8 @@ impl fmt::Display for Hash {
 pub enum ProofError {
     #[error("leaf {index} is beyond the tree of size {size}")]
     Index { index: u64, size: u64 },
+    #[error("leaves {start} to {end} are no subtree of a tree of size {size}")]
+    Subtree { start: u64, end: u64, size: u64 },
     #[error("tree of size {from} cannot grow into one of size {to}")]
     Shrinks { from: u64, to: u64 },
     #[error("every tree extends the empty one: from size 0 there is nothing to prove")]

@@ -1,10 +1,11 @@
-//! transparency-dev/merkle: inclusion and consistency proofs, most of them wrong in one way.
+//! transparency-dev/merkle: proofs of inclusion and consistency, of trees and subtrees, most wrong in one way.
 
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use linkward_ledger::merkle::{Hash, leaf_hash, verify_consistency, verify_inclusion};
+use linkward_ledger::subtree::{Subtree, verify_subtree_consistency, verify_subtree_inclusion};
 use serde_json::Value;
 
 fn hash(value: &Value) -> Option<Hash> {
@@ -30,6 +31,16 @@ fn holds(kind: &str, case: &Value) -> bool {
             "inclusion" => {
                 let (index, size) = (number("leafIdx")?, number("treeSize")?);
                 verify_inclusion(index, size, &hash(&case["leafHash"])?, &proof, &root(&case["root"])?)
+            }
+            "subtreeinclusion" => {
+                let subtree = Subtree { start: number("start")?, end: number("end")? };
+                let leaf = hash(&case["leafHash"])?;
+                verify_subtree_inclusion(number("leafIdx")?, subtree, &leaf, &proof, &root(&case["root"])?)
+            }
+            "subtreeconsistency" => {
+                let subtree = Subtree { start: number("start")?, end: number("end")? };
+                let (ours, tree) = (root(&case["root1"])?, root(&case["root2"])?);
+                verify_subtree_consistency(subtree, number("size")?, &ours, &tree, &proof)
             }
             _ => {
                 let (from, to) = (number("size1")?, number("size2")?);
@@ -61,11 +72,14 @@ fn every_published_proof() {
     let Some(vectors) = linkward_testkit::vectors() else {
         return linkward_testkit::skipped("LINKWARD_VECTORS is not set");
     };
-    for kind in ["inclusion", "consistency"] {
+    let mut cases = 0;
+    for kind in ["inclusion", "consistency", "subtreeinclusion", "subtreeconsistency"] {
         let (mut count, mut wrong) = ([0; 2], Vec::new());
         walk(&vectors.join("merkle").join(kind), kind, &mut count, &mut wrong);
         assert!(wrong.is_empty(), "{wrong:#?}");
         // Both kinds of case are there: a verifier that says the same to all would fail.
         assert!(count[0] > 80 && count[1] > 5, "{kind}: {count:?}");
+        cases += count[0] + count[1];
     }
+    assert_eq!(cases, 518, "cases that were not run");
 }
