@@ -32,6 +32,12 @@ pub const fn noon() -> Instant {
     Instant::from_seconds(1_767_225_600)
 }
 
+/// A scratch folder in memory where there is one, for tests that would otherwise wait for a disk thousands of times;
+/// only for tests that do not need its syncs to mean anything.
+pub fn scratch_in_memory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| scratch())
+}
+
 /// A scratch folder that goes away with the value.
 ///
 /// # Panics

@@ -7,7 +7,7 @@ use linkward_ledger::merkle::verify_consistency;
 use linkward_ledger::{LogName, VerifiedCheckpoint};
 use linkward_record::fault::{Fault, FaultyFiles, Lost, Survives};
 use linkward_record::{Store, fixture};
-use linkward_testkit::{noon, scratch};
+use linkward_testkit::{noon, scratch_in_memory};
 
 use crate::record::Note;
 
@@ -89,7 +89,8 @@ fn point(
     survives: Survives,
     lost: (Option<Lost>, Option<Lost>),
 ) -> Option<Result<(), String>> {
-    let folder = scratch();
+    // What is tested lies in `FaultyFiles`; the folder holds the lock and an index that can be made again.
+    let folder = scratch_in_memory();
     let files = FaultyFiles::default();
     files.lose_syncs(lost.0, lost.1);
     files.fail_at(at, fault);
