@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What the record needs of a file system.
 ///
@@ -20,12 +20,20 @@ pub trait Files: Send + Sync + Debug {
     fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
     fn sync(&self, path: &Path) -> io::Result<()>;
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Syncs files, then folders; every one of them is durable when this returns.
+    fn sync_all(&self, files: &[PathBuf], folders: &[PathBuf]) -> io::Result<()> {
+        files.iter().try_for_each(|path| self.sync(path))?;
+        folders.iter().try_for_each(|path| self.sync_dir(path))
+    }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Names in a folder, sorted; none where there is no folder.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
 }
+
+/// Most syncs that wait side by side.
+const SYNCS: usize = 8;
 
 /// The file system of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,6 +74,23 @@ impl Files for RealFiles {
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         File::open(path)?.sync_all()
+    }
+
+    /// Together: a journalling file system commits syncs that wait side by side as one, instead of one after another.
+    fn sync_all(&self, files: &[PathBuf], folders: &[PathBuf]) -> io::Result<()> {
+        let all: Vec<&PathBuf> = files.iter().chain(folders).collect();
+        let share = all.len().div_ceil(SYNCS).max(1);
+        let sync = |paths: &[&PathBuf]| paths.iter().try_for_each(|path| File::open(path)?.sync_all());
+        std::thread::scope(|scope| {
+            let mut shares = all.chunks(share);
+            let mine = shares.next().unwrap_or_default();
+            let others: Vec<_> = shares.map(|paths| scope.spawn(move || sync(paths))).collect();
+            let own = sync(mine);
+            others
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|_| Err(io::Error::other("a sync panicked"))))
+                .fold(own, io::Result::and)
+        })
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

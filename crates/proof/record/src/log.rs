@@ -1,6 +1,6 @@
 //! One C2SP tlog-tiles log: the growing tree in memory, its tiles and checkpoint on disk.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,9 @@ use linkward_ledger::tile::{Tile, WIDTH, entries_path, subtree, width_at};
 use linkward_ledger::{Checkpoint, CheckpointError, LogId, VerifiedCheckpoint};
 
 use crate::Files;
+
+/// A checkpoint that is not published yet.
+const DRAFT: &str = "checkpoint.new";
 
 /// Signs checkpoints. Implemented over the signer process; the key is not in this process.
 pub trait CheckpointSigner: Send {
@@ -189,7 +192,12 @@ impl Log {
             let note = sign(&id, &key, &tree, signer)?;
             let checkpoint = VerifiedCheckpoint::open(&note, &key)
                 .map_err(|source| LogError::Checkpoint { path: path.clone(), source })?;
-            publish(&folder, &note, files)?;
+            let draft = folder.join(DRAFT);
+            files
+                .create(&draft, &note)
+                .and_then(|()| files.sync(&draft))
+                .map_err(|source| LogError::Io { path: draft, source })?;
+            publish(&folder, files)?;
             return Ok(Self { id, key, folder, tree, checkpoint, recent: BTreeMap::new() });
         }
         let note = files.read(&path).map_err(|source| LogError::Io { path: path.clone(), source })?;
@@ -240,7 +248,12 @@ impl Log {
             let Ok(_) = self.tree.push(leaf, &mut batch);
         }
         let Ok(()) = self.tree.flush(&mut batch);
+        let note = sign(&self.id, &self.key, &self.tree, signer)?;
+        let draft = self.folder.join(DRAFT);
+        let checkpoint = VerifiedCheckpoint::open(&note, &self.key)
+            .map_err(|source| LogError::Checkpoint { path: draft.clone(), source })?;
         let mut folders = BTreeSet::new();
+        let mut written = Vec::with_capacity(batch.files.len() + 1);
         for (name, bytes) in &batch.files {
             let path = self.folder.join(name);
             let io = |source| LogError::Io { path: path.clone(), source };
@@ -249,15 +262,17 @@ impl Log {
                 folders.insert(folder.to_path_buf());
             }
             files.create(&path, bytes).map_err(io)?;
-            files.sync(&path).map_err(io)?;
+            written.push(path);
         }
-        for folder in &folders {
-            files.sync_dir(folder).map_err(|source| LogError::Io { path: folder.clone(), source })?;
-        }
-        let note = sign(&self.id, &self.key, &self.tree, signer)?;
-        let checkpoint = VerifiedCheckpoint::open(&note, &self.key)
-            .map_err(|source| LogError::Checkpoint { path: self.folder.join("checkpoint"), source })?;
-        publish(&self.folder, &note, files).map_err(AppendError::Uncertain)?;
+        // The draft may be synced beside the tiles: nobody reads it before it has its name, and it gets its name
+        // only once everything that it promises is durable.
+        files.create(&draft, &note).map_err(|source| LogError::Io { path: draft.clone(), source })?;
+        written.push(draft);
+        let folders: Vec<PathBuf> = folders.into_iter().collect();
+        files
+            .sync_all(&written, &folders)
+            .map_err(|source| LogError::Io { path: self.folder.clone(), source })?;
+        publish(&self.folder, files).map_err(AppendError::Uncertain)?;
         self.checkpoint = checkpoint;
         self.recent = batch.tiles;
         self.tidy(old, files);
@@ -303,6 +318,7 @@ impl Log {
             files,
             recent: Some(&self.recent),
             cache: std::cell::RefCell::default(),
+            computed: std::cell::RefCell::default(),
         }
     }
 }
@@ -340,12 +356,11 @@ fn sign(
     Ok(format!("{text}\n{}", signature_line(key, &signature)).into_bytes())
 }
 
-fn publish(folder: &Path, note: &[u8], files: &dyn Files) -> Result<(), LogError> {
-    let (draft, path) = (folder.join("checkpoint.new"), folder.join("checkpoint"));
+/// Gives the synced draft of a checkpoint its name.
+fn publish(folder: &Path, files: &dyn Files) -> Result<(), LogError> {
+    let path = folder.join("checkpoint");
     let io = |source| LogError::Io { path: path.clone(), source };
-    files.create(&draft, note).map_err(io)?;
-    files.sync(&draft).map_err(io)?;
-    files.rename(&draft, &path).map_err(io)?;
+    files.rename(&folder.join(DRAFT), &path).map_err(io)?;
     files.sync_dir(folder).map_err(io)
 }
 
@@ -443,12 +458,25 @@ pub(crate) struct TileReader<'a> {
     files: &'a dyn Files,
     recent: Option<&'a BTreeMap<(u8, u64), Vec<Hash>>>,
     cache: std::cell::RefCell<BTreeMap<(u8, u64), Vec<Hash>>>,
+    /// Nodes that were computed: the proofs of one group share most of theirs.
+    computed: std::cell::RefCell<HashMap<(u8, u64), Hash>>,
 }
 
 impl Nodes for TileReader<'_> {
     type Error = LogError;
 
     fn node(&self, level: u8, index: u64) -> Result<Hash, LogError> {
+        if let Some(node) = self.computed.borrow().get(&(level, index)) {
+            return Ok(*node);
+        }
+        let node = self.compute(level, index)?;
+        self.computed.borrow_mut().insert((level, index), node);
+        Ok(node)
+    }
+}
+
+impl TileReader<'_> {
+    fn compute(&self, level: u8, index: u64) -> Result<Hash, LogError> {
         let (row, height) = (level / 8, level % 8);
         let first = index << height;
         let at = (row, first / WIDTH);
