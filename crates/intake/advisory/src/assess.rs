@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::ecosystem::{self, Query};
 use crate::file::{Database, DatabaseError};
 use crate::order::{Scheme, Version};
-use crate::rows::{Row, Until, read};
+use crate::rows::{Row, Stretch, Until, read};
 use crate::severity::Severity;
 
 /// What is known of one component.
@@ -233,7 +233,7 @@ impl Row<'_> {
     }
 }
 
-impl crate::rows::Stretch<'_> {
+impl Stretch<'_> {
     fn holds(&self, scheme: Scheme, version: &[u8]) -> bool {
         let not_before = self.from.is_empty() || scheme.compare(version, self.from) != Ordering::Less;
         not_before
@@ -246,23 +246,49 @@ impl crate::rows::Stretch<'_> {
 }
 
 /// Of the versions in which something was fixed, the smallest above this one that nothing known holds for.
+///
+/// Whatever holds for a candidate says how far it reaches, and the search goes on from there: packages with thousands of
+/// advisories are answered in a few steps.
 fn fix(version: Option<&str>, rows: &[Row<'_>]) -> Fix {
+    let rows: Vec<&Row<'_>> = rows.iter().filter(|row| row.severity != Severity::Notice).collect();
     let Some(scheme) = rows.first().map(|row| row.scheme) else { return Fix::NoneKnown };
-    let current = version.and_then(|version| scheme.read(version).ok());
-    let mut candidates: Vec<(Version, &str)> = Vec::new();
-    for stretch in rows.iter().flat_map(|row| &row.intervals) {
-        if let Until::Before(_, text) = stretch.to
-            && let Ok(version) = scheme.read(text)
-        {
-            candidates.push((version, text));
-        }
+    // Where a range cannot be evaluated no version is known to be free of it.
+    if rows.iter().any(|row| row.open_question || row.scheme != scheme) {
+        return Fix::NoneKnown;
     }
-    candidates.sort_by(|(a, _), (b, _)| scheme.compare(a.as_bytes(), b.as_bytes()));
-    let free = candidates.into_iter().find(|(candidate, text)| {
-        let above = current.as_ref().is_none_or(|current| {
-            scheme.compare(candidate.as_bytes(), current.as_bytes()) == Ordering::Greater
-        });
-        above && rows.iter().all(|row| row.severity == Severity::Notice || row.holds(text) == Some(false))
-    });
-    free.map_or(Fix::NoneKnown, |(_, text)| Fix::Update { version: text.to_owned() })
+    let current = version.and_then(|version| scheme.read(version).ok());
+    let listed: Vec<Version> =
+        rows.iter().flat_map(|row| &row.versions).filter_map(|version| scheme.read(version).ok()).collect();
+    let stretches: Vec<&Stretch<'_>> = rows.iter().flat_map(|row| &row.intervals).collect();
+    let mut candidates: Vec<(&[u8], &str)> = stretches
+        .iter()
+        .filter_map(|stretch| match stretch.to {
+            Until::Before(to, text) => Some((to, text)),
+            _ => None,
+        })
+        .collect();
+    candidates.sort_by(|(a, _), (b, _)| scheme.compare(a, b));
+    let above = |a: &[u8], b: &[u8]| scheme.compare(a, b) == Ordering::Greater;
+    let mut at = match &current {
+        Some(current) => candidates.partition_point(|(candidate, _)| !above(candidate, current.as_bytes())),
+        None => 0,
+    };
+    while let Some((candidate, text)) = candidates.get(at) {
+        let mut next = at;
+        for stretch in stretches.iter().filter(|stretch| stretch.holds(scheme, candidate)) {
+            let reach = match stretch.to {
+                Until::Open => return Fix::NoneKnown,
+                Until::Before(to, _) => candidates.partition_point(|(other, _)| above(to, other)),
+                Until::UpTo(to) => candidates.partition_point(|(other, _)| !above(other, to)),
+            };
+            next = next.max(reach);
+        }
+        let named =
+            listed.iter().any(|version| scheme.compare(version.as_bytes(), candidate) == Ordering::Equal);
+        if next == at && !named {
+            return Fix::Update { version: (*text).to_owned() };
+        }
+        at = next.max(at + 1);
+    }
+    Fix::NoneKnown
 }

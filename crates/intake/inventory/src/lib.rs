@@ -1,10 +1,19 @@
 //! Lockfiles to components to a deterministic SBOM: the same tree gives the same bytes.
 
+mod bun;
 mod cargo;
+mod composer;
+pub mod diff;
+mod gemfile;
 mod go;
+mod gomod;
+mod gradle;
 mod npm;
+mod nuget;
+mod pipfile;
 mod pnpm;
 mod python;
+mod terraform;
 mod yarn;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +38,16 @@ const LOCKFILES: &[Format] = &[
     python::REQUIREMENTS,
     python::POETRY,
     python::UV,
+    python::PDM,
     go::FORMAT,
+    gomod::FORMAT,
+    bun::FORMAT,
+    pipfile::FORMAT,
+    gemfile::FORMAT,
+    composer::FORMAT,
+    nuget::FORMAT,
+    gradle::FORMAT,
+    terraform::FORMAT,
 ];
 
 /// What one lockfile pins.

@@ -18,6 +18,8 @@ pub(crate) const POETRY: Format =
     Format { kind: "poetry.lock", named: |name| name == "poetry.lock", read: poetry };
 pub(crate) const UV: Format = Format { kind: "uv.lock", named: |name| name == "uv.lock", read: uv };
 
+pub(crate) const PDM: Format = Format { kind: "pdm.lock", named: |name| name == "pdm.lock", read: pdm };
+
 fn requirements(text: &str) -> Result<Lock, Fault> {
     let mut lock = Lock::default();
     let joined = text.replace("\\\r\n", " ").replace("\\\n", " ");
@@ -90,6 +92,26 @@ fn poetry(text: &str) -> Result<Lock, Fault> {
         };
         let optional = entry.get("optional").and_then(Value::as_bool) == Some(true);
         package.scope = if main { optional.then_some(Scope::Optional) } else { Some(Scope::Excluded) };
+    }
+    Ok(lock)
+}
+
+/// pdm.lock, versions 3 and 4.
+fn pdm(text: &str) -> Result<Lock, Fault> {
+    let document = parse(text)?;
+    let version = document.get("metadata").and_then(|metadata| metadata.get("lock_version"));
+    match version.and_then(Value::as_str).and_then(|version| version.split('.').next()) {
+        Some("3" | "4") => {}
+        Some(other) => return Err(unsupported("metadata.lock_version", format!("{other} is not 3 or 4"))),
+        None => return Err(Fault::new(Code::LockfileMalformed, "[metadata]", "has no `lock_version`")),
+    }
+    let mut lock = tables(&document, &|entry, _| {
+        entry.get("files").and_then(Value::as_array).into_iter().flatten().collect()
+    })?;
+    for (package, entry) in lock.packages.iter_mut().zip(listed(&document)) {
+        let groups = entry.get("groups").and_then(Value::as_array);
+        let main = groups.is_none_or(|groups| groups.iter().any(|group| group.as_str() == Some("default")));
+        package.scope = if main { None } else { Some(Scope::Excluded) };
     }
     Ok(lock)
 }
@@ -180,7 +202,11 @@ fn tables<'a>(document: &'a Table, files: &Files<'a>) -> Result<Lock, Fault> {
             Some(Value::Table(table)) => table.keys().for_each(|other| need(other, None)),
             Some(Value::Array(items)) => {
                 for item in items {
-                    if let Some(other) = item.get("name").and_then(Value::as_str) {
+                    // pdm writes requirements: `idna<4,>=2.5`.
+                    if let Some(requirement) = item.as_str() {
+                        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+                        need(requirement.split(|c| !is_name(c)).next().unwrap_or(requirement), None);
+                    } else if let Some(other) = item.get("name").and_then(Value::as_str) {
                         need(other, item.get("version").and_then(Value::as_str));
                     }
                 }

@@ -1,0 +1,2 @@
+module example.com/x
+demand github.com/a/b v1

@@ -1,0 +1,6 @@
+provider "registry.example/acme/cloud" {
+  version = "1.0.0"
+  hashes = [
+    "zh:00",
+  ]
+}

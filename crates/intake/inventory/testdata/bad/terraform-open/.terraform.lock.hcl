@@ -1,0 +1,2 @@
+provider "registry.example/acme/cloud" {
+  version = "1.0.0"
