@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("evidence", &["model"]),
     ("inventory", &["model", "evidence"]),
     ("advisory", &["model", "evidence"]),
+    ("inspect", &["model", "evidence"]),
     ("prove", &["model", "ledger", "evidence"]),
     ("record", &["model", "ledger"]),
     ("issue", &["model", "ledger", "evidence", "prove"]),
@@ -27,7 +28,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that do I/O, SQL or async, and may not stand below these.
-const PURE: &[&str] = &["model", "ledger", "evidence", "inventory", "advisory", "prove", "decide", "detect"];
+const PURE: &[&str] =
+    &["model", "ledger", "evidence", "inventory", "advisory", "inspect", "prove", "decide", "detect"];
 const IMPURE: &[&str] = &["tokio", "hyper", "axum", "rusqlite", "rustls", "reqwest", "socket2", "mio"];
 
 pub(crate) fn check() -> Result<()> {

@@ -208,6 +208,16 @@ codes! {
     PackageUnidentified = "package-unidentified", Missing, "The component has no purl, so that no advisory can be found for it.", "Use an SBOM with purls.";
     DistributionUnknown = "distribution-unknown", Missing, "The package does not say of which release of its distribution it is.", "Scan the whole root file system, or an SBOM whose purls carry `distro`.";
     NothingFound = "nothing-found", Missing, "Nothing in the target is of a kind that is read.", "See docs/formats.md for what is read.";
+    WorkflowMalformed = "workflow-malformed", Input, "A CI workflow could not be read.", "Mend it: the message names the place.";
+    UnpinnedAction = "unpinned-action", Policy, "A CI step uses an action or image that can be moved to other code.", "Pin it to a full commit or digest, with the version in a comment.";
+    UntrustedCheckout = "untrusted-checkout", Policy, "A CI job with secrets checks out what strangers propose.", "Use the trigger `pull_request`, or check out nothing of the proposal.";
+    ScriptInjection = "script-injection", Policy, "Text that strangers write becomes part of a CI script.", "Pass it through `env` and quote the variable.";
+    BroadPermissions = "broad-permissions", Policy, "A CI job's token may do more than it needs.", "Name `permissions` for the workflow, `contents: read` at first.";
+    PipedShell = "piped-shell", Policy, "A CI script runs what a server sends, unseen.", "Download, compare a digest, then run.";
+    InstallScript = "install-script", Policy, "The package runs code when it is installed.", "Read the script; install with --ignore-scripts where it is not needed.";
+    HiddenUnicode = "hidden-unicode", Policy, "The text holds characters that no reader sees.", "Look at the line with an editor that shows them; treat it as an attack until explained.";
+    DependencyReplaced = "dependency-replaced", Proof, "The same version of a dependency has other bytes than before.", "Find out who replaced it before anybody installs it.";
+    DependencyUnpinned = "dependency-unpinned", Policy, "A dependency lost the digest that pinned it.", "Regenerate the lockfile with digests.";
     IgnoreMalformed = "ignore-malformed", Operator, "The file of ignore rules has faults.", "Mend what is listed; each rule needs id, owner, reason and until.";
     IgnoreExpired = "ignore-expired", Operator, "An ignore rule is past its end date and no longer applies.", "Decide again: fix the finding, or set a new end date.";
 
