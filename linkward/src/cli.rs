@@ -90,6 +90,12 @@ pub(crate) enum Command {
     Why(Why),
     /// Say of every component whether advisories know it to be bad
     Scan(crate::scan::Args),
+    /// What was ever recorded of an advisory or a range of versions: exit code 1 where something is affected
+    Affected(crate::affected::Args),
+    /// What changed between two lockfiles, SBOMs or folders, and whether it may be trusted
+    Diff(crate::diff::Args),
+    /// Look at CI workflows, package manifests and text for what attackers use
+    Inspect(crate::inspect::Args),
     /// The advisory database that `scan` compares with
     #[command(subcommand)]
     Advisory(crate::advisory::Command),

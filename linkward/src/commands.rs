@@ -50,6 +50,9 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Detect(command) => crate::detect::run(&command, home, format),
         Command::Why(args) => why(&args.package, home, format),
         Command::Scan(args) => crate::scan::run(&args, home, format),
+        Command::Affected(args) => crate::affected::run(&args, home, format),
+        Command::Diff(args) => crate::diff::run(&args, home, format),
+        Command::Inspect(args) => crate::inspect::run(&args, format),
         Command::Advisory(command) => crate::advisory::run(&command, home, format),
         Command::Code(args) => code(args.code.as_deref(), format),
         Command::Signer(args) => {

@@ -111,6 +111,13 @@ impl Note {
         Self::new(Kind::Claim, environment, terms, vec![document], says)
     }
 
+    /// The packages that an SBOM of somebody else names, so that they are found again.
+    pub(crate) fn with_packages(mut self, sbom: &linkward_evidence::sbom::Sbom) -> Self {
+        let purls = sbom.components.iter().filter_map(|component| component.purl.as_ref());
+        self.terms.extend(purls.map(|purl| Term::new(TermKind::Package, purl.to_string())));
+        self
+    }
+
     /// A document that no format reads: refused before any proof.
     pub(crate) fn unreadable(
         name: &str,

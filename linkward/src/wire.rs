@@ -89,6 +89,14 @@ pub(crate) enum Request {
     Why {
         package: String,
     },
+    /// Recorded purls of packages.
+    Packages {
+        prefixes: Vec<String>,
+    },
+    /// Recorded SBOMs that hold purls.
+    Holders {
+        purls: Vec<String>,
+    },
     /// Names and keys of this home.
     Home,
 }

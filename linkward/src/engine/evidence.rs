@@ -54,7 +54,10 @@ impl Engine {
             Claim::Sbom(_) => "sbom",
             Claim::Vex(_) => "vex",
         };
-        let note = Note::claim(&document.name, format, digest, environment);
+        let mut note = Note::claim(&document.name, format, digest, environment);
+        if let Claim::Sbom(sbom) = &claim {
+            note = note.with_packages(sbom);
+        }
         let claimed = self.store.append(note, vec![bytes.to_vec()], now)?.index();
         if !matches!(claim, Claim::Bundle(_)) {
             return Ok(Submitted {

@@ -10,6 +10,7 @@ mod diff;
 mod evidence;
 mod explain;
 mod feed;
+mod holders;
 mod ingest;
 mod limit;
 mod revoke;
@@ -196,6 +197,8 @@ impl Engine {
                 json!(String::from_utf8_lossy(&text))
             }
             Request::PolicyDiff { old, new } => serde_json::to_value(self.policy_diff(&old, &new)?)?,
+            Request::Packages { prefixes } => self.packages(&prefixes)?,
+            Request::Holders { purls } => self.holders(&purls)?,
             Request::Why { package } => self.why(&package)?,
             Request::Home => json!({ "home": self.home.path(), "trust": self.trust }),
         })

@@ -161,3 +161,93 @@ fn an_unreadable_record_is_told_and_not_success() {
     assert_eq!(code, 0, "{text}");
     assert_eq!(project.run(&["advisory", "show", "A-9", "--database", "../a.lwa"]).0, 3);
 }
+
+#[test]
+fn what_is_affected_is_found_in_everything_recorded() {
+    let project = project();
+    build(&project);
+    let database = ["--database", "../a.lwa"];
+    let (code, text) = project.run(&["up", "--no-serve"]);
+    assert_eq!(code, 3, "{text}");
+    let (code, text) = project.run(&[&["affected", "A-1"][..], &database].concat());
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("pkg:cargo/left@1.1.0") && text.contains("1 SBOM"), "{text}");
+    let (code, text) = project.run(&[&["affected", "A-2"][..], &database].concat());
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(project.run(&["affected", "pkg:cargo/left@>=1.0.0,<1.1.0"]).0, 0);
+    assert_eq!(project.run(&["affected", "pkg:cargo/left@<=1.1.0"]).0, 1);
+    assert_eq!(project.run(&["affected", "pkg:cargo/lef"]).0, 0, "a name is not the beginning of another");
+    // An SBOM of somebody else counts as well.
+    let claimed = r#"{"bomFormat":"CycloneDX","specVersion":"1.6","version":1,"components":[{"type":"library","name":"left","version":"0.9.0","purl":"pkg:cargo/left@0.9.0"}]}"#;
+    project.write("../their.cdx.json", claimed);
+    project.run(&["evidence", "add", "../their.cdx.json"]);
+    let (code, text) = project.run(&[&["affected", "A-1"][..], &database].concat());
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("pkg:cargo/left@0.9.0"), "{text}");
+    // What nobody knows is unknown, not unaffected.
+    let (code, text) = project.run(&[&["affected", "A-9"][..], &database].concat());
+    assert_eq!(code, 3, "{text}");
+    assert_eq!(project.run(&["affected", "A-1", "--database", "../none.lwa"]).0, 3);
+}
+
+#[test]
+fn a_diff_tells_replaced_bytes_and_new_findings() {
+    let project = project();
+    build(&project);
+    let diff = |more: &[&str]| {
+        let args = [
+            "diff",
+            "Cargo.lock",
+            "../new/Cargo.lock",
+            "--database",
+            "../a.lwa",
+            "--at",
+            "2026-01-01T00:00:00Z",
+        ];
+        project.run(&[&args, more].concat())
+    };
+    project.write("../new/Cargo.lock", LOCK);
+    assert_eq!(diff(&[]).0, 0);
+    project.write("../new/Cargo.lock", &LOCK.replace("bbbb", "cccc"));
+    let (code, text) = diff(&[]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("dependency-replaced pkg:cargo/right@1.0.0"), "{text}");
+    project.write("../new/Cargo.lock", &LOCK.replace("1.1.0", "1.0.0"));
+    let (code, text) = diff(&[]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("goes back") && text.contains("A-1"), "{text}");
+    project.write("../new/Cargo.lock", &LOCK.replace("1.1.0", "1.2.0"));
+    assert_eq!(diff(&[]).0, 0);
+    // Compared with nothing is unknown.
+    let (code, text) = project.run(&["diff", "Cargo.lock", "../new/Cargo.lock", "--database", "../none.lwa"]);
+    assert_eq!(code, 3, "{text}");
+    project.write("../new/Cargo.lock", &LOCK.replace("bbbb", "cccc"));
+    for kind in ["markdown", "sarif"] {
+        let (code, text) = diff(&["--report", kind]);
+        assert_eq!(code, 1, "{text}");
+        assert!(text.contains("dependency-replaced"), "{kind}: {text}");
+    }
+    project.write("../new/Cargo.lock", "[[package]]\nname = 1\n");
+    assert_eq!(diff(&[]).0, 3);
+}
+
+#[test]
+fn inspection_names_the_line_and_what_it_could_not_read() {
+    let project = Project::new();
+    let workflow =
+        "on: push\npermissions: {}\njobs:\n  a:\n    runs-on: x\n    steps:\n      - uses: a/b@v1\n";
+    project.write(".github/workflows/ci.yml", workflow);
+    let (code, text) = project.run(&["inspect", "."]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains(".github/workflows/ci.yml:7") && text.contains("unpinned-action"), "{text}");
+    assert_eq!(project.run(&["inspect", ".github/workflows/ci.yml"]).0, 1);
+    assert_eq!(project.run(&["inspect", ".", "--fail-on", "high"]).0, 0);
+    let (_, text) = project.run(&["inspect", ".", "--report", "sarif"]);
+    let sarif: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"]["startLine"], 7);
+    project.write(".github/workflows/ci.yml", "jobs: [");
+    let (code, text) = project.run(&["inspect", "."]);
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("workflow-malformed"), "{text}");
+    assert_eq!(Project::new().run(&["inspect", "."]).0, 3);
+}

@@ -121,6 +121,22 @@ pub fn query(purl: &Purl) -> Result<Query, (Code, String)> {
     Ok(Query { ecosystem: (*ecosystem).to_owned(), name: normal(ecosystem, &name), version })
 }
 
+/// How the purls of a package begin: without version, and without name where a distribution files under source packages.
+pub fn purls(ecosystem: &str, name: &str) -> Option<String> {
+    let base = base(ecosystem);
+    if let Some((namespace, _, scheme)) = DISTRIBUTIONS.iter().find(|(_, known, _)| *known == base) {
+        let kind = match scheme {
+            Scheme::Debian => "deb",
+            Scheme::Alpine => "apk",
+            _ => "rpm",
+        };
+        return Some(format!("pkg:{kind}/{namespace}/"));
+    }
+    let (kind, ..) = TYPES.iter().find(|(_, known, _)| *known == base)?;
+    let name = if *kind == "maven" { name.replacen(':', "/", 1) } else { name.to_owned() };
+    Some(Purl::new(kind, &name, None).ok()?.to_string())
+}
+
 /// The release as the ecosystem's suffix: `:12` of `debian-12`, `:v3.18` of `alpine-3.18.4`.
 fn release(ecosystem: &str, distro: &str) -> Option<String> {
     let number = distro.rsplit_once('-').map_or(distro, |(_, number)| number);

@@ -19,7 +19,7 @@ mod write;
 mod zip;
 
 pub use assess::{Assessment, Doubt, Finding, Fix, Freshness};
-pub use ecosystem::{Query, base, query, scheme};
+pub use ecosystem::{Query, base, purls, query, scheme};
 pub use file::{Database, DatabaseError};
 pub use ignore::{Ignore, Ignores};
 pub use meta::{Coverage, Meta, Source};

@@ -193,11 +193,13 @@ impl Index {
     /// Distinct values of a kind of term that start with a prefix, in order.
     pub(crate) fn terms(&self, kind: TermKind, prefix: &str, limit: usize) -> rusqlite::Result<Vec<String>> {
         let mut statement = self.connection.prepare_cached(
-            "select distinct value from terms where kind = ?1 and value >= ?2 and substr(value, 1, length(?2)) = ?2
+            "select distinct value from terms where kind = ?1 and value >= ?2 and value < ?4 and substr(value, 1, length(?2)) = ?2
              order by value limit ?3",
         )?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        statement.query_map(params![kind.as_str(), prefix, limit], |row| row.get(0))?.collect()
+        // An end as well as a start: without it every later term is looked at.
+        let end = format!("{prefix}\u{10ffff}");
+        statement.query_map(params![kind.as_str(), prefix, limit, end], |row| row.get(0))?.collect()
     }
 }
 
