@@ -16,6 +16,7 @@ mod home;
 mod issuers;
 mod measures;
 mod inspect;
+mod issuers;
 mod node;
 mod policy;
 mod progress;
