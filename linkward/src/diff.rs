@@ -15,7 +15,7 @@ use crate::cli::Format;
 use crate::commands::{print, print_json};
 use crate::scan::markdown::cell;
 use crate::scan::sarif::{Entry, log};
-use crate::scan::{Loaded, load};
+use crate::scan::{Loaded, Look, load};
 use crate::table::visible;
 use crate::wire::VERSION;
 
@@ -58,8 +58,8 @@ struct Objection {
 }
 
 pub(crate) fn run(args: &Args, home: Option<&Path>, format: Format) -> Result<Exit> {
-    let Loaded { sbom: old, doubts: of_old, .. } = load(&args.old)?;
-    let Loaded { sbom: new, doubts: of_new, .. } = load(&args.new)?;
+    let Loaded { sbom: old, doubts: of_old, .. } = load(&args.old, Look::ByContent)?;
+    let Loaded { sbom: new, doubts: of_new, .. } = load(&args.new, Look::ByContent)?;
     let mut doubts: Vec<Doubt> = of_old.into_iter().chain(of_new).collect();
     for (name, sbom) in [(&args.old, &old), (&args.new, &new)] {
         let without = sbom.components.iter().filter(|component| component.purl.is_none()).count();

@@ -20,13 +20,16 @@ use crate::progress::Progress;
 use crate::table::Style;
 use crate::wire::Failure;
 
-pub(crate) use target::{Loaded, load};
+pub(crate) use target::{Loaded, Look, load};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A folder, a lockfile, an SBOM (CycloneDX or SPDX, JSON), or a purl
+    /// A folder, a root file system, a lockfile, an SBOM (CycloneDX or SPDX), or a purl
     #[arg(default_value = ".", value_name = "TARGET")]
     target: String,
+    /// Look for what is installed in the folder (node_modules, site-packages, packages of a distribution), not at lockfiles
+    #[arg(long)]
+    installed: bool,
     /// The advisory database [default: of the home, or of the user]
     #[arg(long, value_name = "FILE")]
     database: Option<PathBuf>,
@@ -84,7 +87,8 @@ pub(crate) fn run(args: &Args, home: Option<&Path>, format: Format) -> Result<Ex
     let place = Place::find(args.database.as_deref(), home)?;
     let progress = Progress::start();
     progress.say("reading the target");
-    let Loaded { sbom, doubts, folder } = load(&args.target)?;
+    let Loaded { sbom, doubts, folder } =
+        load(&args.target, if args.installed { Look::Installed } else { Look::ByContent })?;
     let ignores = ignores(args.ignore.as_deref(), folder.as_deref())?;
     progress.say("comparing with advisories");
     let database = place.open()?;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use linkward_advisory::Doubt;
 use linkward_evidence::Claim;
 use linkward_evidence::sbom::{Component, Sbom};
-use linkward_inventory::{Inventory, inventory, is_lockfile};
+use linkward_inventory::{Inventory, installed, inventory, is_installed, is_lockfile};
 use linkward_model::{Code, Purl};
 
 use crate::wire::Failure;
@@ -18,13 +18,28 @@ pub(crate) struct Loaded {
     pub(crate) folder: Option<PathBuf>,
 }
 
-pub(crate) fn load(target: &str) -> Result<Loaded> {
+/// Which of the two things that a folder can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Lockfiles where it is a project, packages where it is a root file system.
+    ByContent,
+    /// Packages that are installed in it.
+    Installed,
+}
+
+pub(crate) fn load(target: &str, look: Look) -> Result<Loaded> {
     if target.starts_with("pkg:") {
         return purl(target);
     }
     let path = Path::new(target);
     let kind = std::fs::metadata(path).with_context(|| format!("cannot read {target}"))?;
-    if kind.is_dir() { folder(path) } else { file(path) }
+    let root = ["etc/os-release", "usr/lib/os-release", "var/lib/dpkg/status", "lib/apk/db/installed"];
+    match (kind.is_dir(), look) {
+        (true, Look::Installed) => packages(path),
+        (true, Look::ByContent) if root.iter().any(|name| path.join(name).exists()) => packages(path),
+        (true, Look::ByContent) => folder(path),
+        (false, _) => file(path),
+    }
 }
 
 fn purl(text: &str) -> Result<Loaded> {
@@ -52,6 +67,26 @@ fn folder(path: &Path) -> Result<Loaded> {
     loaded.doubts.extend(walked.skipped.iter().map(|skipped| {
         Doubt::new(Code::SbomIncomplete, format!("{} was not read: {}", skipped.path, skipped.why))
     }));
+    loaded.folder = Some(path.to_path_buf());
+    Ok(loaded)
+}
+
+/// What is installed. Only what has a record of its own is seen: compiled programs and databases that are not read are said.
+fn packages(path: &Path) -> Result<Loaded> {
+    let walked = linkward_collect::walk_whole(path, &|name| is_installed(name))
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    let name = crate::project::project_name(path);
+    let mut loaded = of_lockfiles(installed(&name, &walked.files));
+    loaded.doubts.extend(walked.skipped.iter().map(|skipped| {
+        Doubt::new(Code::SbomIncomplete, format!("{} was not read: {}", skipped.path, skipped.why))
+    }));
+    if ["usr/lib/sysimage/rpm", "var/lib/rpm"].iter().any(|name| path.join(name).is_dir()) {
+        loaded.doubts.push(Doubt::new(Code::UnsupportedFormat, "the RPM database is not read"));
+    }
+    if ["bin", "usr/bin", "usr/local/bin"].iter().any(|name| path.join(name).is_dir()) {
+        let detail = "compiled programs and archives are not looked into: what they contain is unknown";
+        loaded.doubts.push(Doubt::new(Code::SbomIncomplete, detail));
+    }
     loaded.folder = Some(path.to_path_buf());
     Ok(loaded)
 }

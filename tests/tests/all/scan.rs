@@ -251,3 +251,36 @@ fn inspection_names_the_line_and_what_it_could_not_read() {
     assert!(text.contains("workflow-malformed"), "{text}");
     assert_eq!(Project::new().run(&["inspect", "."]).0, 3);
 }
+
+#[test]
+fn a_root_file_system_is_judged_by_its_packages_and_says_what_it_did_not_look_into() {
+    let project = Project::new();
+    let record = r#"{"id":"D-1","modified":"2025-12-30T00:00:00Z","summary":"bad","affected":[{"package":{"ecosystem":"Debian:12","name":"glibc"},"ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"2.36-9+deb12u4"}]}]}]}"#;
+    project.write("../records/D-1.json", record);
+    build(&project);
+    let status = "Package: libc6\nStatus: install ok installed\nSource: glibc\nVersion: 2.36-9+deb12u3\n";
+    project.write("root/var/lib/dpkg/status", status);
+    project.write("root/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n");
+    let scan = |target: &str, more: &[&str]| {
+        let args = ["scan", target, "--database", "../a.lwa", "--at", "2026-01-01T00:00:00Z"];
+        project.run(&[&args, more].concat())
+    };
+    let (code, text) = scan("root", &[]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("D-1") && text.contains("update to 2.36-9+deb12u4"), "{text}");
+    project.write("root/var/lib/dpkg/status", &status.replace("u3", "u4"));
+    assert_eq!(scan("root", &[]).0, 0);
+    project.write("root/usr/bin/x", "");
+    let (code, text) = scan("root", &[]);
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("compiled programs"), "{text}");
+    project.write("root/etc/os-release", "ID=debian\n");
+    let (code, text) = scan("root", &["--allow-unknown"]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("distribution-unknown"), "{text}");
+    // What is installed is another question than what is locked.
+    project.write("app/node_modules/left/package.json", "{\"name\":\"left\",\"version\":\"1.0.0\"}");
+    let (code, text) = scan("app", &["--installed"]);
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("nothing is known of npm"), "{text}");
+}

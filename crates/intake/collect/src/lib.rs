@@ -7,4 +7,4 @@ pub use git::{
     GitSource, RedactedUrl, Scope, SignersSetting, SourceUnknown, TagBytes, Tree, signers_setting, source,
     tag_bytes,
 };
-pub use tree::{Artifact, Skipped, Walk, hash_file, walk};
+pub use tree::{Artifact, Skipped, Walk, hash_file, walk, walk_whole};

@@ -47,7 +47,7 @@ pub struct Walk {
 pub fn walk(project: &Path, wanted: &dyn Fn(&str) -> bool, named: &[PathBuf]) -> io::Result<Walk> {
     let mut walk = Walk::default();
     let mut entries = 0;
-    folder(project, project, 0, wanted, &mut walk, &mut entries)?;
+    folder(project, project, 0, wanted, SKIPPED, &mut walk, &mut entries)?;
     let mut candidates = Vec::new();
     conventional(project, &mut candidates);
     for path in named {
@@ -71,11 +71,24 @@ pub fn walk(project: &Path, wanted: &dyn Fn(&str) -> bool, named: &[PathBuf]) ->
     Ok(walk)
 }
 
+/// Walks every folder, those too that hold what others made: for what is installed rather than developed.
+///
+/// # Errors
+/// The folder itself cannot be listed.
+pub fn walk_whole(root: &Path, wanted: &dyn Fn(&str) -> bool) -> io::Result<Walk> {
+    let mut walk = Walk::default();
+    folder(root, root, 0, wanted, &[], &mut walk, &mut 0)?;
+    walk.files.sort();
+    Ok(walk)
+}
+
+#[allow(clippy::too_many_arguments, reason = "one recursion, and nothing else calls it")]
 fn folder(
     project: &Path,
     at: &Path,
     depth: usize,
     wanted: &dyn Fn(&str) -> bool,
+    passed_over: &[&str],
     walk: &mut Walk,
     entries: &mut usize,
 ) -> io::Result<()> {
@@ -91,8 +104,9 @@ fn folder(
         }
         let kind = entry.file_type()?;
         if kind.is_dir() {
-            let skip = entry.file_name().to_str().is_some_and(|name| SKIPPED.contains(&name));
-            if !skip && let Err(error) = folder(project, &path, depth + 1, wanted, walk, entries) {
+            let skip = entry.file_name().to_str().is_some_and(|name| passed_over.contains(&name));
+            if !skip && let Err(error) = folder(project, &path, depth + 1, wanted, passed_over, walk, entries)
+            {
                 walk.skipped.push(Skipped { path: name, why: error.to_string() });
             }
         } else if kind.is_file() && wanted(&name) {

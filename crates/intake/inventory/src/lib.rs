@@ -8,6 +8,7 @@ mod gemfile;
 mod go;
 mod gomod;
 mod gradle;
+mod installed;
 mod npm;
 mod nuget;
 mod pipfile;
@@ -99,6 +100,8 @@ pub struct Inventory {
     pub hidden: Vec<String>,
 }
 
+pub use installed::{Release, installed, is_installed};
+
 /// The kind of a lockfile by its path; `None` where it is none of this project's.
 pub fn is_lockfile(path: &str) -> Option<&'static str> {
     let name = path.rsplit('/').next().unwrap_or(path);
@@ -109,18 +112,29 @@ pub fn is_lockfile(path: &str) -> Option<&'static str> {
 pub fn inventory(project: &str, files: &[(String, Vec<u8>)]) -> Inventory {
     let mut files: Vec<&(String, Vec<u8>)> = files.iter().collect();
     files.sort();
+    let read = files.into_iter().filter_map(|(path, bytes)| {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let format = LOCKFILES.iter().find(|format| (format.named)(name))?;
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| Fault::new(Code::LockfileMalformed, "$", "is not UTF-8 text"));
+        Some((path.clone(), format.kind, text.and_then(|text| (format.read)(text))))
+    });
+    assemble(project, read)
+}
+
+/// One SBOM of everything that was read, in the order of the paths.
+pub(crate) fn assemble(
+    project: &str,
+    read: impl Iterator<Item = (String, &'static str, Result<Lock, Fault>)>,
+) -> Inventory {
     let mut all: BTreeMap<String, Package> = BTreeMap::new();
     let mut inventory =
         Inventory { sbom: Sbom::default(), lockfiles: Vec::new(), faults: Vec::new(), hidden: Vec::new() };
-    for (path, bytes) in files {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        let Some(format) = LOCKFILES.iter().find(|format| (format.named)(name)) else { continue };
-        let text = std::str::from_utf8(bytes)
-            .map_err(|_| Fault::new(Code::LockfileMalformed, "$", "is not UTF-8 text"));
-        match text.and_then(|text| (format.read)(text)) {
+    for (path, kind, lock) in read {
+        match lock {
             Ok(lock) => {
                 let components = lock.packages.iter().filter(|package| !package.own).count();
-                inventory.lockfiles.push(Lockfile { path: path.clone(), kind: format.kind, components });
+                inventory.lockfiles.push(Lockfile { path: path.clone(), kind, components });
                 inventory.sbom.gaps.extend(lock.gaps.iter().map(|gap| format!("{path}: {gap}")));
                 inventory.hidden.extend(lock.hidden.iter().map(|gap| format!("{path}: {gap}")));
                 for package in lock.packages {

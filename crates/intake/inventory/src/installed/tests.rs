@@ -1,0 +1,101 @@
+use super::*;
+
+fn of(files: &[(&str, &str)]) -> Inventory {
+    let files: Vec<_> =
+        files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect();
+    installed("root", &files)
+}
+
+fn ids(found: &Inventory) -> Vec<String> {
+    found.sbom.components.iter().map(|component| component.id.clone()).collect()
+}
+
+const DEBIAN: &str = "PRETTY_NAME=\"Debian GNU/Linux 12\"\nID=debian\nVERSION_ID=\"12\"\n";
+const STATUS: &str = "Package: libc6\nStatus: install ok installed\nArchitecture: amd64\nSource: glibc (2.36-9)\nVersion: 2.36-9+deb12u3\nDescription: C\n more: text\n\n\
+    Package: gone\nStatus: deinstall ok config-files\nVersion: 1\n\n\
+    Package: bash\nStatus: install ok installed\nArchitecture: amd64\nVersion: 5.2-1\n";
+
+#[test]
+fn debian_packages_name_their_release_and_source() {
+    let found = of(&[("var/lib/dpkg/status", STATUS), ("usr/lib/os-release", DEBIAN)]);
+    assert_eq!(
+        ids(&found),
+        [
+            "pkg:deb/debian/bash@5.2-1?arch=amd64&distro=debian-12",
+            "pkg:deb/debian/libc6@2.36-9%2Bdeb12u3?arch=amd64&distro=debian-12&upstream=glibc%402.36-9",
+        ]
+    );
+    let one = of(&[
+        ("var/lib/dpkg/status.d/tzdata", "Package: tzdata\nVersion: 2024a\n"),
+        ("etc/os-release", DEBIAN),
+    ]);
+    assert_eq!(ids(&one), ["pkg:deb/debian/tzdata@2024a?distro=debian-12"]);
+}
+
+#[test]
+fn alpine_packages_name_their_origin() {
+    let text = "C:Q1x=\nP:libcrypto3\nV:3.1.4-r1\nA:x86_64\no:openssl\n\nP:musl\nV:1.2.4-r2\no:musl\n";
+    let found = of(&[("lib/apk/db/installed", text), ("etc/os-release", "ID=alpine\nVERSION_ID=3.18.4\n")]);
+    assert_eq!(
+        ids(&found),
+        [
+            "pkg:apk/alpine/libcrypto3@3.1.4-r1?arch=x86_64&distro=alpine-3.18.4&upstream=openssl",
+            "pkg:apk/alpine/musl@1.2.4-r2?distro=alpine-3.18.4",
+        ]
+    );
+}
+
+#[test]
+fn parts_of_packages_are_no_packages() {
+    let package = |name: &str| format!("{{\"name\":\"{name}\",\"version\":\"1.0.0\"}}");
+    let found = of(&[
+        ("app/node_modules/a/package.json", &package("a")),
+        ("app/node_modules/@s/b/package.json", &package("@s/b")),
+        ("app/node_modules/a/node_modules/c/package.json", &package("c")),
+        ("app/node_modules/a/dist/esm/package.json", &package("phantom")),
+        ("app/node_modules/a/.github/package.json", &package("phantom")),
+        ("app/package.json", &package("own")),
+    ]);
+    assert_eq!(ids(&found), ["pkg:npm/%40s/b@1.0.0", "pkg:npm/a@1.0.0", "pkg:npm/c@1.0.0"]);
+}
+
+#[test]
+fn python_metadata_ends_before_its_description() {
+    let text = "Metadata-Version: 2.1\nName: Left_Pad\nVersion: 1.0\n\nVersion: 9\nName: other\n";
+    assert_eq!(ids(&of(&[("lib/x.dist-info/METADATA", text)])), ["pkg:pypi/left-pad@1.0"]);
+}
+
+#[test]
+fn what_cannot_be_read_is_a_fault_or_hides_components() {
+    for (path, text) in [
+        ("var/lib/dpkg/status", "Version: 1\n"),
+        ("lib/apk/db/installed", "V:1\n"),
+        ("x.dist-info/METADATA", "Name: x\n"),
+        ("node_modules/a/package.json", "{"),
+        ("node_modules/a/package.json", "{\"version\":\"1\"}"),
+    ] {
+        let found = of(&[(path, text)]);
+        assert_eq!(found.faults.len(), 1, "{path} {text}");
+        assert_eq!(found.faults[0].code, Code::LockfileMalformed);
+    }
+    for (path, text) in [
+        ("var/lib/dpkg/status", "Package: x\nStatus: install ok installed\n"),
+        ("lib/apk/db/installed", "P:x\n"),
+        ("node_modules/a/package.json", "{\"name\":\"a\"}"),
+    ] {
+        assert_eq!(of(&[(path, text)]).hidden.len(), 1, "{path}");
+    }
+}
+
+#[test]
+fn the_order_of_files_leaves_no_trace() {
+    let files = [
+        ("var/lib/dpkg/status", STATUS),
+        ("etc/os-release", DEBIAN),
+        ("lib/x.dist-info/METADATA", "Name: x\nVersion: 1\n"),
+    ];
+    let mut turned = files;
+    turned.reverse();
+    let write = |found: Inventory| linkward_evidence::cyclonedx::write(&found.sbom);
+    assert_eq!(write(of(&files)), write(of(&turned)));
+}
