@@ -5,5 +5,5 @@ use linkward_evidence::Claim;
 use linkward_model::Digest;
 
 pub fn evidence<'a>(claims: &'a [Claim], roots: Digest) -> Evidence<'a> {
-    Evidence { proofs: claims, refusals: &[], observations: &[], roots, origin: "", log_size: 0 }
+    Evidence { proofs: claims, refusals: &[], observations: &[], history: &[], roots, origin: "", log_size: 0 }
 }

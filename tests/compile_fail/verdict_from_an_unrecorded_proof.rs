@@ -5,5 +5,5 @@ use linkward_model::Digest;
 use linkward_prove::{Attestation, Proven};
 
 pub fn evidence<'a>(proofs: &'a [Proven<Attestation>], roots: Digest) -> Evidence<'a> {
-    Evidence { proofs, refusals: &[], observations: &[], roots, origin: "", log_size: 0 }
+    Evidence { proofs, refusals: &[], observations: &[], history: &[], roots, origin: "", log_size: 0 }
 }
