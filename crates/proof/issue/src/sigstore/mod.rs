@@ -10,6 +10,9 @@ pub mod sct;
 pub mod timestamp;
 pub mod token;
 
+#[cfg(test)]
+mod tests;
+
 use linkward_model::Code;
 
 /// Why a service refuses.
