@@ -3,6 +3,7 @@
 
 mod arrows;
 mod bench;
+mod clients;
 mod fuzz;
 mod house;
 mod tests;

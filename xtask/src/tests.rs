@@ -62,6 +62,7 @@ pub(crate) fn test(variables: &[(&str, &str)]) -> Result<()> {
     let root = crate::root()?;
     install();
     let vectors = vectors()?;
+    crate::clients::install(&root);
     let mut command = Command::new(env!("CARGO"));
     command
         .args(["test", "--workspace", "--no-fail-fast", "--", "--nocapture"])

@@ -11,4 +11,5 @@ mod detect;
 mod golden;
 mod scan;
 mod screens;
+mod sigstore;
 mod verify;
