@@ -46,6 +46,8 @@ pub(crate) enum Command {
     /// The private Sigstore of this home
     #[command(subcommand)]
     Sigstore(SigstoreCommand),
+    /// Replace a key of the private Sigstore; what it signed stays proven
+    Rotate(Rotate),
     /// Verify a Sigstore bundle offline, with the checks itemised
     Verify(Verify),
     /// Replay a verdict from the log alone and show its chain of evidence
@@ -178,6 +180,25 @@ pub(crate) struct Attest {
     /// The artifact
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rotate {
+    #[arg(value_enum)]
+    pub(crate) what: Rotated,
+    /// For how long the older key is still trusted for new signatures
+    #[arg(long, default_value_t = 24, value_name = "HOURS")]
+    pub(crate) overlap: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Rotated {
+    /// The certificate authority, with a new root
+    Ca,
+    /// The certificate log's key
+    Ct,
+    /// The timestamp authority, with a new root
+    Tsa,
 }
 
 #[derive(Debug, Subcommand)]

@@ -31,6 +31,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Sign(args) => crate::sign::sign(&args, home, format),
         Command::Attest(args) => crate::sign::attest(&args, home, format),
         Command::Sigstore(command) => crate::sigstore::run(&command, home, format),
+        Command::Rotate(args) => crate::sigstore::rotate(&args, home, format),
         Command::Verify(args) => verify::verify(&args, format),
         Command::VerifyBundle(args) => verify::conformance(&args),
         Command::Explain(args) => explain(&args.id, home, format),

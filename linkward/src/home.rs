@@ -4,8 +4,9 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
+use linkward_issue::Role;
 use linkward_issue::sigstore::ceremony;
-use linkward_issue::sigstore::instance::Instance;
+use linkward_issue::sigstore::instance::{Generation, Instance};
 use linkward_ledger::{LogId, LogName, Visibility};
 use linkward_model::{Code, Digest, Instant};
 use linkward_prove::TrustRoots;
@@ -130,13 +131,36 @@ impl Home {
         Ok(())
     }
 
-    /// Gives a home of an older version its private Sigstore. Nothing else may have the home open.
-    pub(crate) fn add_sigstore(&self, now: Instant) -> Result<()> {
+    /// Adds a generation to a key of the private Sigstore. The trust root first: what the new key signs is trusted before
+    /// it signs. Nothing else may have the home open.
+    pub(crate) fn rotate(&self, role: Role, overlap_millis: i64, now: Instant) -> Result<Generation> {
+        let _lock = self.exclusive()?;
+        let trust = self.trust()?;
+        let mut instance = self
+            .instance()?
+            .ok_or_else(|| Failure::new(Code::SigstoreMissing, "this home has no private Sigstore"))?;
+        let name = format!("linkward {}", trust.id);
+        let made = instance.rotate(role, &self.keys(), &name, overlap_millis, now)?.clone();
+        let log = trust.logs.iter().find(|log| log.name == LogName::Signing).context("no signing log")?;
+        let root = serde_json::to_vec_pretty(&instance.trusted_root(log, trust.created)?)?;
+        replace(&self.path.join("trusted_root.json"), &root)?;
+        replace(&self.path.join("sigstore/instance.json"), &serde_json::to_vec_pretty(&instance)?)?;
+        Ok(made)
+    }
+
+    /// The home's lock, as the store takes it.
+    fn exclusive(&self) -> Result<std::fs::File> {
         let lock = std::fs::File::create(self.path.join("lock"))?;
         if lock.try_lock().is_err() {
             let message = "the home is in use; stop the daemon first";
             return Err(Failure::new(Code::HomeLocked, message).into());
         }
+        Ok(lock)
+    }
+
+    /// Gives a home of an older version its private Sigstore. Nothing else may have the home open.
+    pub(crate) fn add_sigstore(&self, now: Instant) -> Result<()> {
+        let _lock = self.exclusive()?;
         let mut trust = self.trust()?;
         if !trust.logs.iter().any(|log| log.name == LogName::Certificates) {
             trust.logs.push(certificate_log(&self.keys(), &trust.id)?);

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use linkward_issue::Role;
 use linkward_model::{Exit, Instant};
 use serde_json::Value;
 
 use crate::access::Access;
-use crate::cli::{Format, SigstoreCommand, SigstoreDocument};
+use crate::cli::{self, Format, SigstoreCommand, SigstoreDocument};
 use crate::commands::{nearest, print, print_json};
 use crate::table;
 use crate::wire::Request;
@@ -53,6 +54,30 @@ pub(crate) fn run(command: &SigstoreCommand, home: Option<&Path>, format: Format
             let token: String = Access::open(&home)?.ask(request)?;
             print(&format!("{token}\n"))?;
         }
+    }
+    Ok(Exit::Allowed)
+}
+
+pub(crate) fn rotate(args: &cli::Rotate, home: Option<&Path>, format: Format) -> Result<Exit> {
+    let home = nearest(home)?;
+    let role = match args.what {
+        cli::Rotated::Ca => Role::Authority,
+        cli::Rotated::Ct => Role::CertificateLog,
+        cli::Rotated::Tsa => Role::Timestamp,
+    };
+    let overlap = i64::from(args.overlap).saturating_mul(3_600_000);
+    let made = home.rotate(role, overlap, Instant::now())?;
+    match format {
+        Format::Json => print_json(&serde_json::json!({
+            "version": crate::wire::VERSION, "name": made.name, "generation": made.number, "start": made.start,
+        }))?,
+        Format::Table => print(&format!(
+            "{} signs from now on; the one before is trusted for {} h more, and for what it signed\nnext: give clients the \
+             new {}\n",
+            table::visible(&made.name),
+            args.overlap,
+            home.path().join("trusted_root.json").display()
+        ))?,
     }
     Ok(Exit::Allowed)
 }

@@ -383,3 +383,57 @@ fn unmodified_clients_sign_here_and_verify_each_other() {
         std::fs::write(root().join("docs/sigstore-clients.md"), page).unwrap();
     }
 }
+
+#[test]
+fn what_was_signed_before_a_rotation_verifies_after_it() {
+    let project = home();
+    let (exit, text) = project.run(&["sign", "--bundle", "old.json", "a.txt"]);
+    assert_eq!(exit, 0, "{text}");
+    let python = root().join("target/clients/py/bin/sigstore");
+    let client = python.exists().then(|| Python(python));
+    if client.is_none() {
+        linkward_testkit::skipped("sigstore-python is not installed; `cargo xtask test` installs it");
+    }
+    let sign = |name: &str| {
+        let daemon = Daemon::start(&project);
+        let home =
+            Home { project: &project, url: format!("http://{}", daemon.console), issuer: issuer(&project) };
+        let bundle = project.path().join(name);
+        if let Some(client) = &client {
+            assert_eq!(client.sign(&home, "blob", &bundle), Ok(()));
+            for known in ["client-0.json", name] {
+                let bundle = project.path().join(known);
+                assert_eq!(client.verify(&home, "blob", &bundle), Some(Ok(())), "{known} after {name}");
+                assert_eq!(Own.verify(&home, "blob", &bundle), Some(Ok(())), "{known} after {name}");
+            }
+        }
+        let (exit, text) = project.run(&["rotate", "ca"]);
+        assert_eq!(exit, 2, "not under a running daemon: {text}");
+        assert!(text.contains("home-locked"), "{text}");
+    };
+    sign("client-0.json");
+    for (round, what) in ["ca", "tsa", "ct"].iter().enumerate() {
+        let (exit, text) = project.run(&["rotate", what, "--overlap", "0"]);
+        assert_eq!(exit, 0, "{text}");
+        sign(&format!("client-{}.json", round + 1));
+    }
+    let root = std::fs::read_to_string(project.path().join(".linkward/trusted_root.json")).unwrap();
+    let root: Value = serde_json::from_str(&root).unwrap();
+    for list in ["certificateAuthorities", "timestampAuthorities", "ctlogs"] {
+        assert_eq!(root[list].as_array().unwrap().len(), 2, "{list}");
+    }
+    for (bundle, exit) in [("old.json", 0)] {
+        let arguments = [
+            "verify",
+            "--bundle",
+            bundle,
+            "--key",
+            ".linkward/artifact.pub",
+            "--trusted-root",
+            ".linkward/trusted_root.json",
+            "a.txt",
+        ];
+        let (found, text) = project.run(&arguments);
+        assert_eq!(found, exit, "{text}");
+    }
+}

@@ -30,6 +30,8 @@ pub enum CeremonyError {
     Key(#[from] KeyError),
     #[error("certificate could not be made")]
     Certificate(#[from] rcgen::Error),
+    #[error("this key has one generation")]
+    Unrotatable,
     #[error("a key that was just made cannot be read")]
     Unreadable,
 }

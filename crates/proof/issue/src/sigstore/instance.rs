@@ -1,5 +1,7 @@
 //! What a private Sigstore is made of, public halves alone, and the documents that its clients read.
 
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use linkward_ledger::LogId;
@@ -9,7 +11,11 @@ use linkward_prove::PublicKey;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
+use super::ceremony::{self, CeremonyError};
 use super::leaf::Above;
+use crate::keys::Role;
+
+type Ceremony = fn(&Path, &str, u32, Instant) -> Result<Generation, CeremonyError>;
 
 /// Bytes that JSON holds as base64.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +85,37 @@ impl Instance {
         let last = self.authorities.last()?;
         let key = PublicKey::from_spki(&last.key.0).ok()?;
         Some(Above { name: last.name.clone(), generation: last.number, point: key.raw().to_vec() })
+    }
+
+    /// Adds a generation of a role: it signs from now on, and what the one before signed stays proven.
+    ///
+    /// # Errors
+    /// The key cannot be made.
+    pub fn rotate(
+        &mut self,
+        role: Role,
+        keys: &Path,
+        home: &str,
+        overlap_millis: i64,
+        now: Instant,
+    ) -> Result<&Generation, CeremonyError> {
+        let (list, make): (&mut Vec<Generation>, Ceremony) = match role {
+            Role::Authority => (&mut self.authorities, ceremony::authority),
+            Role::Timestamp => (&mut self.timestamp_authorities, ceremony::timestamp),
+            Role::CertificateLog => (&mut self.certificate_logs, ceremony::certificate_log),
+            Role::TestIssuer => return Err(CeremonyError::Unrotatable),
+        };
+        // A rotation that was killed half way has left a key behind; a key is never written over.
+        let mut number = list.iter().map(|known| known.number).max().unwrap_or(0).saturating_add(1);
+        while keys.join(role.file(number)).exists() {
+            number = number.saturating_add(1);
+        }
+        let next = make(keys, home, number, now)?;
+        for known in list.iter_mut().filter(|known| known.end.is_none()) {
+            known.end = Some(now.plus_millis(overlap_millis));
+        }
+        list.push(next);
+        list.last().ok_or(CeremonyError::Unreadable)
     }
 
     /// `trusted_root.json`. The log's origin is the host name of its base URL, as clients expect.
