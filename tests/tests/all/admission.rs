@@ -12,10 +12,10 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
 
-const WHEEL: &str = "dist/app-1.0.whl";
+pub(crate) const WHEEL: &str = "dist/app-1.0.whl";
 const BUILD: &[&str] = &["run", "--", "sh", "-c", "mkdir -p dist && echo wheel > dist/app-1.0.whl"];
 
-fn project() -> Project {
+pub(crate) fn project() -> Project {
     let project = Project::new();
     let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     project.write("requirements.txt", &format!("Django==1.2 --hash=sha256:{hash}\n"));
@@ -23,7 +23,7 @@ fn project() -> Project {
 }
 
 /// What an API server is configured with: the bundle of the manifest, and nothing else.
-fn client(project: &Project) -> Arc<rustls::ClientConfig> {
+pub(crate) fn client(project: &Project) -> Arc<rustls::ClientConfig> {
     let (exit, manifest) = project.run(&["admit", "manifest"]);
     assert_eq!(exit, 0, "{manifest}");
     let bundle = manifest.lines().find_map(|line| line.trim().strip_prefix("caBundle: ")).unwrap();
@@ -39,26 +39,42 @@ fn client(project: &Project) -> Arc<rustls::ClientConfig> {
     Arc::new(config)
 }
 
-fn post(daemon: &Daemon, client: &Arc<rustls::ClientConfig>, body: &str) -> std::io::Result<Value> {
+pub(crate) fn post(
+    daemon: &Daemon,
+    client: &Arc<rustls::ClientConfig>,
+    body: &str,
+) -> std::io::Result<Value> {
+    let (_, body) = post_to(&daemon.admission, client, "/admit?timeout=5s", body)?;
+    Ok(serde_json::from_str(&body).unwrap())
+}
+
+/// Status and body of a POST over TLS.
+pub(crate) fn post_to(
+    address: &str,
+    client: &Arc<rustls::ClientConfig>,
+    path: &str,
+    body: &str,
+) -> std::io::Result<(u16, String)> {
     let name = ServerName::try_from("127.0.0.1").unwrap();
     let connection = rustls::ClientConnection::new(Arc::clone(client), name).unwrap();
-    let stream = TcpStream::connect(&daemon.admission)?;
+    let stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let mut stream = rustls::StreamOwned::new(connection, stream);
     write!(
         stream,
-        "POST /admit?timeout=5s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
+        "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     )?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer).into_owned();
-    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-    Ok(serde_json::from_str(body).unwrap())
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap();
+    Ok((status, body.to_owned()))
 }
 
-fn pod(image: &str) -> String {
+pub(crate) fn pod(image: &str) -> String {
     json!({
         "apiVersion": "admission.k8s.io/v1",
         "kind": "AdmissionReview",
@@ -76,7 +92,7 @@ fn pod(image: &str) -> String {
     .to_string()
 }
 
-fn built(project: &Project) -> String {
+pub(crate) fn built(project: &Project) -> String {
     let (exit, text) = project.run(BUILD);
     assert_eq!(exit, 0, "{text}");
     let (exit, text) = project.run(&["check", WHEEL, "--format", "json"]);

@@ -8,6 +8,7 @@ mod compile_fail;
 mod console;
 mod daemon;
 mod detect;
+mod gates;
 mod golden;
 mod scan;
 mod screens;
