@@ -4,6 +4,7 @@
 
 mod evasion;
 mod fixture;
+mod integrations;
 mod ledger;
 mod places;
 mod revocation;
