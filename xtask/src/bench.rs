@@ -17,6 +17,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("linkward-decide", "decide"),
     ("linkward-detect", "events"),
     ("linkward-deploy", "review"),
+    ("linkward-tests", "admission"),
 ];
 
 const RUNS: usize = 21;
@@ -202,5 +203,6 @@ fn example_path(package: &str, example: &str) -> Result<PathBuf> {
     let root = crate::root()?;
     let places = ["base", "intake", "proof", "react", "gate", "show"]
         .map(|stage| root.join(format!("crates/{stage}/{name}/examples/{example}.rs")));
-    Ok(places.iter().find(|path| path.is_file()).cloned().unwrap_or_default())
+    let end_to_end = root.join(format!("tests/examples/{example}.rs"));
+    Ok(places.iter().find(|path| path.is_file()).cloned().unwrap_or(end_to_end))
 }

@@ -314,8 +314,8 @@ impl Engine {
         let engine = Arc::downgrade(self);
         let work = move || {
             loop {
-                std::thread::sleep(std::time::Duration::from_millis(10));
                 let Some(engine) = engine.upgrade() else { return };
+                engine.gate.wait_cold(std::time::Duration::from_secs(1));
                 // What could not be read now is asked for again by the next pod.
                 let _ = engine.warm(Instant::now());
             }

@@ -85,7 +85,7 @@ impl Engine {
         let policy = Policy::parse(&bytes)
             .map_err(|faults| anyhow::anyhow!("recorded policy has {} faults", faults.len()))?;
         let log = LogState { size: verdict.log_size(), ..self.log_state()? };
-        let revocations = self.revocations().as_of(log.size);
+        let revocations = self.revocations_at(log.size);
         let gathered = self.gather(verdict.question(), &policy, &log, &revocations)?;
         let (question, roots) = (verdict.question(), verdict.roots());
         Ok(decide(question, &gathered, &policy, &revocations, roots, verdict.decided_at()))

@@ -24,6 +24,15 @@ impl Engine {
         Arc::clone(&self.revocations.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The list as it stood at a log size; the current one is shared where nothing came since.
+    pub(super) fn revocations_at(&self, log_size: u64) -> Arc<Revocations> {
+        let current = self.revocations();
+        if current.newest().is_none_or(|newest| newest < log_size) {
+            return current;
+        }
+        Arc::new(current.as_of(log_size))
+    }
+
     fn take_revocation(&self, entry: &Recorded<Entry>) {
         let mut current = self.revocations.write().unwrap_or_else(PoisonError::into_inner);
         let mut next = Revocations::clone(&current);

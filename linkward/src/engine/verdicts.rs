@@ -64,7 +64,7 @@ impl Engine {
     pub(super) fn judge(&self, question: Question, now: Instant) -> Result<Recorded<Verdict>> {
         let policy = self.policy()?;
         let log = self.log_state()?;
-        let revocations = self.revocations().as_of(log.size);
+        let revocations = self.revocations_at(log.size);
         let gathered = self.gather(&question, &policy.policy, &log, &revocations)?;
         let verdict = decide(&question, &gathered, &policy.policy, &revocations, self.roots.digest(), now);
         if let Some(known) = self.same(&verdict)? {

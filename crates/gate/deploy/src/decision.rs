@@ -98,7 +98,10 @@ impl Decision {
     /// From a verdict that is in the log; one whose time is over is unknown.
     pub fn from_verdict(image: &str, namespace: &str, verdict: &Recorded<Verdict>, now: Instant) -> Self {
         let value = verdict.value();
-        let held = Held::of(verdict, Arc::new(Stand::new(value.policy(), value.roots())));
+        let held = Held::of(
+            verdict,
+            Arc::new(Stand::new(value.policy(), value.roots(), value.question().tenant.clone())),
+        );
         Self::from_held(image, namespace, &held, now)
     }
 

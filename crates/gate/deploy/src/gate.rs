@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use linkward_decide::{Entry, Mode as PolicyMode, Outcome, Question, Verdict};
 use linkward_ledger::Recorded;
@@ -69,6 +70,8 @@ pub struct Gate {
     pub(crate) strikes: RwLock<Strikes>,
     glasses: RwLock<Vec<BreakGlass>>,
     cold: Mutex<Cold>,
+    /// Rung when a cold digest is asked for.
+    asked: Condvar,
     stands: Mutex<Vec<Arc<Stand>>>,
     seen: Mutex<BTreeMap<String, Seen>>,
     /// When the feed was heard last; meaningless beside the record itself.
@@ -90,6 +93,7 @@ impl Gate {
             strikes: RwLock::default(),
             glasses: RwLock::default(),
             cold: Mutex::default(),
+            asked: Condvar::new(),
             stands: Mutex::default(),
             seen: Mutex::default(),
             heard: AtomicI64::new(i64::MIN),
@@ -124,13 +128,12 @@ impl Gate {
         self.epoch.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn stand(&self, policy: Digest, roots: Digest) -> Arc<Stand> {
+    pub(crate) fn stand(&self, stand: Stand) -> Arc<Stand> {
         let mut stands = self.stands.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = stands.iter().rev().find(|known| known.policy == policy && known.roots == roots)
-        {
+        if let Some(known) = stands.iter().rev().find(|known| ***known == stand) {
             return Arc::clone(known);
         }
-        let stand = Arc::new(Stand::new(policy, roots));
+        let stand = Arc::new(stand);
         stands.retain(|stand| Arc::strong_count(stand) > 1);
         stands.push(Arc::clone(&stand));
         stand
@@ -142,7 +145,8 @@ impl Gate {
         if question.environment != self.settings.environment {
             return;
         }
-        let stand = self.stand(verdict.value().policy(), verdict.value().roots());
+        let (policy, roots) = (verdict.value().policy(), verdict.value().roots());
+        let stand = self.stand(Stand::new(policy, roots, question.tenant.clone()));
         self.hold(question.digest, Held::of(verdict, stand));
     }
 
@@ -240,6 +244,12 @@ impl Gate {
         self.cold.lock().unwrap_or_else(PoisonError::into_inner).next()
     }
 
+    /// Waits until a cold digest is asked for, but no longer than this.
+    pub fn wait_cold(&self, patience: Duration) {
+        let cold = self.cold.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.asked.wait_timeout_while(cold, patience, |cold| cold.len() == 0));
+    }
+
     /// A cold digest was looked up; whether there is anything to decide from.
     pub fn answered(&self, digest: &Digest, found: bool, now: Instant) {
         self.cold.lock().unwrap_or_else(PoisonError::into_inner).done(digest, found, now);
@@ -287,13 +297,11 @@ impl Gate {
 
     fn known(&self, image: &str, namespace: &str, digest: &Digest, now: Instant) -> Decision {
         let unknown = |unknown: &Unknown| Decision::from_unknown(image, namespace, unknown, now);
-        let held = {
-            let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
-            verdicts.get(digest).cloned()
-        };
+        let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
+        let held = verdicts.get(digest);
         {
             let strikes = self.strikes.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(strike) = strikes.unknown_to(digest, held.as_ref().map(|held| held.log_size)) {
+            if let Some(strike) = strikes.unknown_to(digest, held.map(|held| held.log_size)) {
                 return Decision::from_strike(image, namespace, strike, now);
             }
         }
@@ -303,15 +311,17 @@ impl Gate {
         match held {
             // What is denied stays denied; only a yes can have gone stale.
             Some(held) if held.outcome == Outcome::Allow && self.is_stale(now) => unknown(&Unknown::Stale),
-            Some(held) => Decision::from_held(image, namespace, &held, now),
+            Some(held) => Decision::from_held(image, namespace, held, now),
             None if self.settings.lease_millis.is_some() => unknown(&Unknown::NoVerdict),
-            None => match self.cold.lock().unwrap_or_else(PoisonError::into_inner).ask(*digest, now) {
-                Chill::Nothing => unknown(&Unknown::NoVerdict),
-                Chill::Pending => {
-                    Counters::add(&self.counters.pending);
-                    unknown(&Unknown::Pending)
+            None => {
+                let chill = self.cold.lock().unwrap_or_else(PoisonError::into_inner).ask(*digest, now);
+                if chill == Chill::Nothing {
+                    return unknown(&Unknown::NoVerdict);
                 }
-            },
+                self.asked.notify_one();
+                Counters::add(&self.counters.pending);
+                unknown(&Unknown::Pending)
+            }
         }
     }
 

@@ -11,12 +11,13 @@ use linkward_model::{Code, Digest, Environment, Instant, Tenant};
 pub(crate) struct Stand {
     pub(crate) policy: Digest,
     pub(crate) roots: Digest,
+    pub(crate) tenant: Tenant,
     pub(crate) short: String,
 }
 
 impl Stand {
-    pub(crate) fn new(policy: Digest, roots: Digest) -> Self {
-        Self { policy, roots, short: policy.short() }
+    pub(crate) fn new(policy: Digest, roots: Digest, tenant: Tenant) -> Self {
+        Self { policy, roots, tenant, short: policy.short() }
     }
 }
 
@@ -33,7 +34,6 @@ pub struct Held {
     pub(crate) valid_until: Option<Instant>,
     pub(crate) stand: Arc<Stand>,
     pub(crate) name: Arc<str>,
-    pub(crate) tenant: Tenant,
 }
 
 impl Held {
@@ -50,7 +50,6 @@ impl Held {
             valid_until: value.valid_until(),
             stand,
             name: value.question().name.as_str().into(),
-            tenant: value.question().tenant.clone(),
         }
     }
 
@@ -76,7 +75,7 @@ impl Held {
             digest,
             name: self.name.to_string(),
             environment: environment.clone(),
-            tenant: self.tenant.clone(),
+            tenant: self.stand.tenant.clone(),
         }
     }
 }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::break_glass::BreakGlass;
 use crate::carried::{Carried, CarriedError};
 use crate::gate::{Gate, Mode};
-use crate::held::Held;
+use crate::held::{Held, Stand};
 use crate::settings::mode_named;
 use crate::strike::Strike;
 
@@ -40,7 +40,7 @@ struct Header {
     epoch: u64,
     log_size: u64,
     position: Position,
-    stands: Vec<(Digest, Digest)>,
+    stands: Vec<(Digest, Digest, Tenant)>,
     verdicts: usize,
     strikes: usize,
     glasses: Vec<Carried>,
@@ -127,24 +127,22 @@ impl Gate {
     ) -> Vec<u8> {
         let verdicts = self.verdicts.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         let strikes = self.strikes.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut stands: Vec<(Digest, Digest)> = Vec::new();
+        let mut stands: Vec<std::sync::Arc<Stand>> = Vec::new();
         let mut rows = String::with_capacity(verdicts.len() * 160);
         for (digest, held) in verdicts.iter() {
-            let stand = (held.stand.policy, held.stand.roots);
-            let at = stands.iter().position(|known| *known == stand).unwrap_or_else(|| {
-                stands.push(stand);
+            let at = stands.iter().position(|known| *known == held.stand).unwrap_or_else(|| {
+                stands.push(std::sync::Arc::clone(&held.stand));
                 stands.len() - 1
             });
             let _ = writeln!(
                 rows,
-                "{digest}\t{}\t{}\t{}\t{}\t{}\t{}\t{at}\t{}\t{}\t{}",
+                "{digest}\t{}\t{}\t{}\t{}\t{}\t{}\t{at}\t{}\t{}",
                 held.outcome.as_str(),
                 held.mode.as_str(),
                 held.code.map_or("-", |code| code.as_str()),
                 held.record,
                 held.log_size,
                 held.valid_until.map_or(-1, Instant::millis),
-                held.tenant,
                 line(&held.name),
                 line(&held.detail),
             );
@@ -162,7 +160,7 @@ impl Gate {
             epoch: self.epoch(),
             log_size,
             position,
-            stands,
+            stands: stands.iter().map(|stand| (stand.policy, stand.roots, stand.tenant.clone())).collect(),
             verdicts: verdicts.len(),
             strikes: struck,
             glasses,
@@ -178,7 +176,12 @@ impl Gate {
         {
             let mut verdicts = self.verdicts.write().unwrap_or_else(std::sync::PoisonError::into_inner);
             verdicts.reserve(snapshot.held.len());
-            let stands: Vec<_> = snapshot.header.stands.iter().map(|(p, r)| self.stand(*p, *r)).collect();
+            let stands: Vec<_> = snapshot
+                .header
+                .stands
+                .iter()
+                .map(|(policy, roots, tenant)| self.stand(Stand::new(*policy, *roots, tenant.clone())))
+                .collect();
             for (digest, mut held) in snapshot.held {
                 // The snapshot's own stands become the gate's: equal ones are shared.
                 let shared = stands.iter().find(|stand| ***stand == *held.stand);
@@ -280,7 +283,7 @@ impl Snapshot {
         let stands: Vec<_> = header
             .stands
             .iter()
-            .map(|(policy, roots)| std::sync::Arc::new(crate::held::Stand::new(*policy, *roots)))
+            .map(|(policy, roots, tenant)| std::sync::Arc::new(Stand::new(*policy, *roots, tenant.clone())))
             .collect();
         let (mut held, mut strikes) = (Vec::with_capacity(header.verdicts.min(1 << 22)), Vec::new());
         for (number, row) in rows.lines().enumerate() {
@@ -321,7 +324,7 @@ impl Snapshot {
     }
 }
 
-fn verdict_row(row: &str, stands: &[std::sync::Arc<crate::held::Stand>]) -> Option<(Digest, Held)> {
+fn verdict_row(row: &str, stands: &[std::sync::Arc<Stand>]) -> Option<(Digest, Held)> {
     let mut fields = row.split('\t');
     let digest: Digest = fields.next()?.parse().ok()?;
     let outcome = match fields.next()? {
@@ -339,7 +342,6 @@ fn verdict_row(row: &str, stands: &[std::sync::Arc<crate::held::Stand>]) -> Opti
     let log_size = fields.next()?.parse().ok()?;
     let until: i64 = fields.next()?.parse().ok()?;
     let stand = stands.get(fields.next()?.parse::<usize>().ok()?)?;
-    let tenant: Tenant = fields.next()?.parse().ok()?;
     let (name, detail) = (fields.next()?.into(), fields.next()?.into());
     // A row is whole, and a yes has no reason to be a no.
     if fields.next().is_some() || (outcome == Outcome::Allow) != code.is_none() {
@@ -347,7 +349,7 @@ fn verdict_row(row: &str, stands: &[std::sync::Arc<crate::held::Stand>]) -> Opti
     }
     let valid_until = (until >= 0).then(|| Instant::from_millis(until));
     let stand = std::sync::Arc::clone(stand);
-    Some((digest, Held { outcome, mode, code, detail, record, log_size, valid_until, stand, name, tenant }))
+    Some((digest, Held { outcome, mode, code, detail, record, log_size, valid_until, stand, name }))
 }
 
 fn strike_row(row: &str) -> Option<(Digest, Strike)> {

@@ -298,6 +298,11 @@ impl Revocations {
         self.entries.len() as u64
     }
 
+    /// The newest record.
+    pub fn newest(&self) -> Option<u64> {
+        self.entries.keys().next_back().copied()
+    }
+
     /// The list as it stood at a log size.
     #[must_use]
     pub fn as_of(&self, log_size: u64) -> Self {
