@@ -39,6 +39,7 @@ fn main() {
                 proofs: &[],
                 refusals: &[],
                 observations: &[],
+                history: &[],
                 roots: key,
                 origin: "bench",
                 log_size: 0,
