@@ -61,7 +61,6 @@ impl World {
             roots: digest("roots"),
             origin: "test",
             log_size: size,
-            history: &[],
         };
         let struck = self.revocations.strike(&question, &self.policy.digest(), &[], &[]);
         let verdict = linkward_decide::decide(&question, &evidence, &self.policy, now);
