@@ -5,6 +5,7 @@ mod admission;
 mod chain;
 mod commits;
 mod compile_fail;
+mod conformance;
 mod console;
 mod daemon;
 mod detect;
