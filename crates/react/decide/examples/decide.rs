@@ -57,7 +57,8 @@ fn main() {
     .unwrap();
     let digest =
         proven.claim().subjects().iter().find_map(|subject| subject.digests.first().copied()).unwrap();
-    let proofs = [store.append(proven, vec![bytes], now).unwrap()];
+    let documents = [vec![bytes], roots.documents().to_vec()].concat();
+    let proofs = [store.append(proven, documents, now).unwrap()];
     let native = Policy::parse(POLICY.as_bytes()).unwrap();
     let rego = Policy::parse(format!("{}{REGO}", POLICY.trim_end()).as_bytes()).unwrap();
     for (name, policy) in [("native", &native), ("with rego", &rego)] {
