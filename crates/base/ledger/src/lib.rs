@@ -4,13 +4,18 @@
 
 mod body;
 pub mod checkpoint;
+pub mod cosigner;
 mod envelope;
+pub mod followed;
 pub mod key;
+pub mod log_proof;
 pub mod merkle;
 pub mod note;
+pub mod quorum;
 mod recorded;
 pub mod subtree;
 pub mod tile;
+pub mod witness;
 
 pub use body::{Body, BodyError, Term, TermKind};
 pub use checkpoint::{Checkpoint, CheckpointError, VerifiedCheckpoint};
