@@ -48,4 +48,8 @@ impl CheckpointSigner for SharedSigner {
         self.call(|signer| Ok(signer.sign_checkpoint(log.name, text)?))
             .map_err(|error| SignError::new(format!("{error:#}")))
     }
+
+    fn last(&mut self, log: &LogId) -> Result<Option<String>, SignError> {
+        linkward_issue::last_signed(&self.keys, log.name).map_err(|error| SignError::new(error.to_string()))
+    }
 }

@@ -90,7 +90,7 @@ pub fn verify_subtree_consistency(
             }
             new = node_hash(hash, &new);
             while last & 1 == 0 && last > 0 {
-                top = climb(&mut first, &mut last);
+                climb(&mut first, &mut last);
             }
         } else {
             new = node_hash(&new, hash);

@@ -7,6 +7,7 @@ pub mod person;
 mod process;
 mod protocol;
 mod provenance;
+mod signed;
 pub mod sigstore;
 pub mod step;
 mod trusted_root;
@@ -16,4 +17,5 @@ pub use keys::{KeyError, PublicKeys, Role, artifact_key, create_certificates, cr
 pub use process::{ProcessError, SignerProcess};
 pub use protocol::{TEST_ISSUER, serve};
 pub use provenance::{PAYLOAD_TYPE, Source, provenance, sbom};
+pub use signed::last_signed;
 pub use trusted_root::trusted_root;

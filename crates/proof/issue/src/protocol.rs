@@ -316,7 +316,7 @@ impl Signer {
         if checkpoint.origin.split('.').nth(1) != Some(log.as_str()) {
             return Err(format!("`{}` is not an origin of the {} log", checkpoint.origin, log.as_str()));
         }
-        let memory = self.folder.join(format!("{}.signed", log.as_str()));
+        let memory = crate::signed::memory(&self.folder, log);
         if let Some(last) =
             std::fs::read_to_string(&memory).ok().and_then(|text| Checkpoint::parse(&text).ok())
         {

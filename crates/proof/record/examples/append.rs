@@ -1,7 +1,7 @@
 //! Durable appends a second: every entry's signature is checked, and every answer is an inclusion proof under a signed,
 //! synced checkpoint. Clients are threads that wait for their answer before they send again. Bounded, and local to a
 //! scratch folder.
-#![allow(clippy::unwrap_used, reason = "an example that measures")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "an example that measures")]
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};

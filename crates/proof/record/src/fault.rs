@@ -30,12 +30,15 @@ pub enum Survives {
     Contents,
     /// New names, but not file contents.
     Names,
+    /// Of each file and name by chance, as a page cache that was written out in any order: the old state, the new
+    /// one, or a part of the new content.
+    Some(u64),
 }
 
 /// Which syncs are silently left out, to show that each one matters.
 pub type Lost = fn(&Path) -> bool;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Inode {
     current: Vec<u8>,
     durable: Vec<u8>,
@@ -43,7 +46,7 @@ struct Inode {
     unknown: bool,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct State {
     inodes: BTreeMap<u64, Inode>,
     names: BTreeMap<PathBuf, u64>,
@@ -82,6 +85,19 @@ impl FaultyFiles {
         state.lost_folders = folders;
     }
 
+    /// Another file system, with what this one has in one folder in another one.
+    #[must_use]
+    pub fn copy(&self, from: &Path, to: &Path) -> Self {
+        let mut state = self.state().clone();
+        let moved =
+            |path: &Path| path.strip_prefix(from).map_or_else(|_| path.to_path_buf(), |rest| to.join(rest));
+        let names =
+            |names: &BTreeMap<PathBuf, u64>| names.iter().map(|(path, id)| (moved(path), *id)).collect();
+        (state.names, state.durable) = (names(&state.names), names(&state.durable));
+        state.folders = state.folders.iter().map(|path| moved(path)).collect();
+        Self { state: Arc::new(Mutex::new(state)) }
+    }
+
     /// Operations that changed something so far.
     pub fn operations(&self) -> u64 {
         self.state().operations
@@ -92,18 +108,45 @@ impl FaultyFiles {
         let mut state = self.state();
         state.stopped = false;
         state.fault = None;
-        if matches!(survives, Survives::Nothing | Survives::Contents) {
-            state.names = state.durable.clone();
-        } else {
-            state.durable = state.names.clone();
+        let changed: BTreeSet<PathBuf> = state
+            .names
+            .keys()
+            .chain(state.durable.keys())
+            .filter(|path| state.names.get(*path) != state.durable.get(*path))
+            .cloned()
+            .collect();
+        for (number, path) in changed.into_iter().enumerate() {
+            let new = match survives {
+                Survives::Nothing | Survives::Contents => false,
+                Survives::Everything | Survives::Names => true,
+                Survives::Some(seed) => mix(seed ^ number as u64) & 1 == 1,
+            };
+            let State { names, durable, .. } = &mut *state;
+            let (from, to) = if new { (names, durable) } else { (durable, names) };
+            match from.get(&path) {
+                Some(id) => to.insert(path, *id),
+                None => to.remove(&path),
+            };
         }
-        let keep = matches!(survives, Survives::Everything | Survives::Contents);
-        for inode in state.inodes.values_mut() {
-            if keep {
-                inode.durable = inode.current.clone();
-            } else {
-                inode.current = inode.durable.clone();
+        for (id, inode) in &mut state.inodes {
+            match survives {
+                Survives::Everything | Survives::Contents => inode.durable.clone_from(&inode.current),
+                Survives::Nothing | Survives::Names => {}
+                Survives::Some(seed) => match mix(seed ^ (id << 20)) {
+                    chance if chance % 3 == 0 => {}
+                    chance if chance % 3 == 1 => inode.durable.clone_from(&inode.current),
+                    chance => {
+                        // Growing files keep what was durable of them.
+                        let kept = inode.durable.len().min(inode.current.len());
+                        let grown = inode.current.len() - kept;
+                        let end = kept + (chance >> 8) as usize % (grown + 1);
+                        if inode.durable != inode.current {
+                            inode.durable = inode.current.get(..end).unwrap_or_default().to_vec();
+                        }
+                    }
+                },
             }
+            inode.current.clone_from(&inode.durable);
             inode.unknown = false;
         }
     }
@@ -258,4 +301,12 @@ impl Files for FaultyFiles {
         state.folders.insert(path.to_path_buf());
         Ok(())
     }
+}
+
+/// A number that looks random but depends on its argument alone (SplitMix64).
+fn mix(seed: u64) -> u64 {
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }

@@ -1,19 +1,18 @@
 //! One C2SP tlog-tiles log: the growing tree in memory, its tiles and checkpoint on disk.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use linkward_ledger::key::{NoteKey, NoteKeyError};
-use linkward_ledger::merkle::{Frontier, Hash, Nodes, leaf_hash};
+use linkward_ledger::merkle::{
+    Frontier, Hash, Nodes, consistency_proof, leaf_hash, node_hash, verify_consistency,
+};
 use linkward_ledger::note::signature_line;
 use linkward_ledger::tile::{Tile, WIDTH, entries_path, subtree, width_at};
 use linkward_ledger::{Checkpoint, CheckpointError, LogId, VerifiedCheckpoint};
 
 use crate::Files;
-
-/// A checkpoint that is not published yet.
-const DRAFT: &str = "checkpoint.new";
 
 /// Signs checkpoints. Implemented over the signer process; the key is not in this process.
 pub trait CheckpointSigner: Send {
@@ -22,6 +21,16 @@ pub trait CheckpointSigner: Send {
     /// # Errors
     /// The signer is gone or refuses.
     fn sign(&mut self, log: &LogId, text: &str) -> Result<Vec<u8>, SignError>;
+
+    /// The text that was last signed for this log; `None` where nothing was, or where the signer keeps no memory.
+    ///
+    /// Contract: a signer with a memory signs the text that it last signed again, and none that is not newer.
+    ///
+    /// # Errors
+    /// The memory cannot be read.
+    fn last(&mut self, _log: &LogId) -> Result<Option<String>, SignError> {
+        Ok(None)
+    }
 }
 
 /// The signer did not sign.
@@ -148,9 +157,10 @@ pub(crate) struct Log {
     recent: BTreeMap<(u8, u64), Vec<Hash>>,
 }
 
-/// Files of a batch, in the order in which they are written.
-#[derive(Default)]
+/// Files of a batch, in the order in which they are written. A file that the checkpoint of size `old` needs is never
+/// written again, not even with the same content: a stop in between would leave it torn.
 struct Batch {
+    old: u64,
     files: Vec<(String, Vec<u8>)>,
     tiles: BTreeMap<(u8, u64), Vec<Hash>>,
 }
@@ -159,13 +169,17 @@ impl Sink for Batch {
     type Error = std::convert::Infallible;
 
     fn tile(&mut self, tile: Tile, hashes: &[Hash]) -> Result<(), Self::Error> {
-        self.files.push((tile.path(), hashes.iter().flat_map(|hash| hash.0).collect()));
+        if width_at(tile.level, tile.index, self.old) != tile.width {
+            self.files.push((tile.path(), hashes.iter().flat_map(|hash| hash.0).collect()));
+        }
         self.tiles.insert((tile.level, tile.index), hashes.to_vec());
         Ok(())
     }
 
     fn entries(&mut self, index: u64, width: u16, bundle: &[u8]) -> Result<(), Self::Error> {
-        self.files.push((entries_path(index, width), bundle.to_vec()));
+        if width_at(0, index, self.old) != width {
+            self.files.push((entries_path(index, width), bundle.to_vec()));
+        }
         Ok(())
     }
 }
@@ -192,12 +206,7 @@ impl Log {
             let note = sign(&id, &key, &tree, signer)?;
             let checkpoint = VerifiedCheckpoint::open(&note, &key)
                 .map_err(|source| LogError::Checkpoint { path: path.clone(), source })?;
-            let draft = folder.join(DRAFT);
-            files
-                .create(&draft, &note)
-                .and_then(|()| files.sync(&draft))
-                .map_err(|source| LogError::Io { path: draft, source })?;
-            publish(&folder, files)?;
+            publish(&folder, &note, files)?;
             return Ok(Self { id, key, folder, tree, checkpoint, recent: BTreeMap::new() });
         }
         let note = files.read(&path).map_err(|source| LogError::Io { path: path.clone(), source })?;
@@ -209,7 +218,55 @@ impl Log {
                 format!("tiles lead to root {}, the checkpoint says {}", tree.root(), checkpoint.root());
             return Err(LogError::Damaged { path, what });
         }
-        Ok(Self { id, key, folder, tree, checkpoint, recent: BTreeMap::new() })
+        let mut log = Self { id, key, folder, tree, checkpoint, recent: BTreeMap::new() };
+        if let Some(text) = signer.last(&log.id)? {
+            log.roll_forward(&text, files, signer)?;
+        }
+        Ok(log)
+    }
+
+    /// Publishes a checkpoint that was signed before a stop and never published: the signer will sign no other of its
+    /// size, and its tiles were durable before it was signed. Nobody was told of its leaves, nobody can be misled.
+    fn roll_forward(
+        &mut self,
+        text: &str,
+        files: &dyn Files,
+        signer: &mut dyn CheckpointSigner,
+    ) -> Result<(), LogError> {
+        let path = self.folder.join("checkpoint");
+        let signed = Checkpoint::parse(text)
+            .map_err(|source| LogError::Checkpoint { path: PathBuf::from("the signer's memory"), source })?;
+        let old = self.checkpoint.size();
+        if signed.origin != self.id.origin || signed.size <= old {
+            return Ok(());
+        }
+        let lost = |what: String| LogError::Damaged {
+            path: path.clone(),
+            what: format!("has {old} entries, but {} were signed, and {what}", signed.size),
+        };
+        let tree = load(&self.folder, signed.size, files).map_err(|error| lost(error.to_string()))?;
+        if tree.root() != signed.root {
+            return Err(lost(format!("the tiles lead to root {}", tree.root())));
+        }
+        let nodes = TileReader::new(&self.folder, signed.size, files, None);
+        if old > 0 {
+            let proof =
+                consistency_proof(&nodes, old, signed.size).map_err(|error| lost(error.to_string()))?;
+            verify_consistency(old, signed.size, &self.checkpoint.root(), &signed.root, &proof)
+                .map_err(|error| lost(error.to_string()))?;
+        }
+        for (index, leaf) in (old..).zip(leaves(&self.folder, old, signed.size, signed.size, files)?) {
+            if nodes.node(0, index)? != leaf_hash(&leaf) {
+                return Err(lost(format!("entry {index} is not the one that was signed")));
+            }
+        }
+        let note = sign(&self.id, &self.key, &tree, signer)?;
+        let checkpoint = VerifiedCheckpoint::open(&note, &self.key)
+            .map_err(|source| LogError::Checkpoint { path: path.clone(), source })?;
+        publish(&self.folder, &note, files)?;
+        self.tree = tree;
+        self.checkpoint = checkpoint;
+        Ok(())
     }
 
     pub(crate) fn checkpoint(&self) -> &VerifiedCheckpoint {
@@ -240,7 +297,7 @@ impl Log {
         signer: &mut dyn CheckpointSigner,
     ) -> Result<(), AppendError> {
         let old = self.tree.size();
-        let mut batch = Batch::default();
+        let mut batch = Batch { old, files: Vec::new(), tiles: BTreeMap::new() };
         for leaf in leaves {
             if leaf.len() > usize::from(u16::MAX) {
                 return Err(LogError::EntryTooLarge(leaf.len()).into());
@@ -248,12 +305,7 @@ impl Log {
             let Ok(_) = self.tree.push(leaf, &mut batch);
         }
         let Ok(()) = self.tree.flush(&mut batch);
-        let note = sign(&self.id, &self.key, &self.tree, signer)?;
-        let draft = self.folder.join(DRAFT);
-        let checkpoint = VerifiedCheckpoint::open(&note, &self.key)
-            .map_err(|source| LogError::Checkpoint { path: draft.clone(), source })?;
-        let mut folders = BTreeSet::new();
-        let mut written = Vec::with_capacity(batch.files.len() + 1);
+        let (mut paths, mut folders) = (Vec::with_capacity(batch.files.len()), BTreeSet::new());
         for (name, bytes) in &batch.files {
             let path = self.folder.join(name);
             let io = |source| LogError::Io { path: path.clone(), source };
@@ -262,21 +314,35 @@ impl Log {
                 folders.insert(folder.to_path_buf());
             }
             files.create(&path, bytes).map_err(io)?;
-            written.push(path);
+            paths.push(path);
         }
-        // The draft may be synced beside the tiles: nobody reads it before it has its name, and it gets its name
-        // only once everything that it promises is durable.
-        files.create(&draft, &note).map_err(|source| LogError::Io { path: draft.clone(), source })?;
-        written.push(draft);
         let folders: Vec<PathBuf> = folders.into_iter().collect();
         files
-            .sync_all(&written, &folders)
+            .sync_all(&paths, &folders)
             .map_err(|source| LogError::Io { path: self.folder.clone(), source })?;
-        publish(&self.folder, files).map_err(AppendError::Uncertain)?;
+        let note = match sign(&self.id, &self.key, &self.tree, signer) {
+            Ok(note) => note,
+            // A signer that signed will sign no other text of this size: the same leaves must be published.
+            Err(error) if self.may_have_signed(old, signer) => {
+                return Err(AppendError::Uncertain(error.into()));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let checkpoint = VerifiedCheckpoint::open(&note, &self.key)
+            .map_err(|source| LogError::Checkpoint { path: self.folder.join("checkpoint"), source })?;
+        publish(&self.folder, &note, files).map_err(AppendError::Uncertain)?;
         self.checkpoint = checkpoint;
         self.recent = batch.tiles;
         self.tidy(old, files);
         Ok(())
+    }
+
+    fn may_have_signed(&self, old: u64, signer: &mut dyn CheckpointSigner) -> bool {
+        match signer.last(&self.id) {
+            Ok(None) => false,
+            Ok(Some(text)) => Checkpoint::parse(&text).map_or(true, |signed| signed.size > old),
+            Err(_) => true,
+        }
     }
 
     /// Removes partial tiles that both this and the previous checkpoint can do without. Failing costs only space.
@@ -310,16 +376,14 @@ impl Log {
         leaf(&self.folder, index, self.checkpoint.size(), files)
     }
 
+    /// The bytes of the leaves `from..until`, each bundle read once.
+    pub(crate) fn leaves(&self, from: u64, until: u64, files: &dyn Files) -> Result<Vec<Vec<u8>>, LogError> {
+        leaves(&self.folder, from, until, self.checkpoint.size(), files)
+    }
+
     /// Hashes of this log at its present size.
     pub(crate) fn nodes<'a>(&'a self, files: &'a dyn Files) -> TileReader<'a> {
-        TileReader {
-            folder: &self.folder,
-            size: self.checkpoint.size(),
-            files,
-            recent: Some(&self.recent),
-            cache: std::cell::RefCell::default(),
-            computed: std::cell::RefCell::default(),
-        }
+        TileReader::new(&self.folder, self.checkpoint.size(), files, Some(&self.recent))
     }
 }
 
@@ -356,11 +420,12 @@ fn sign(
     Ok(format!("{text}\n{}", signature_line(key, &signature)).into_bytes())
 }
 
-/// Gives the synced draft of a checkpoint its name.
-fn publish(folder: &Path, files: &dyn Files) -> Result<(), LogError> {
-    let path = folder.join("checkpoint");
+fn publish(folder: &Path, note: &[u8], files: &dyn Files) -> Result<(), LogError> {
+    let (draft, path) = (folder.join("checkpoint.new"), folder.join("checkpoint"));
     let io = |source| LogError::Io { path: path.clone(), source };
-    files.rename(&folder.join(DRAFT), &path).map_err(io)?;
+    files.create(&draft, note).map_err(io)?;
+    files.sync(&draft).map_err(io)?;
+    files.rename(&draft, &path).map_err(io)?;
     files.sync_dir(folder).map_err(io)
 }
 
@@ -411,7 +476,46 @@ fn read_tile(folder: &Path, tile: Tile, files: &dyn Files) -> Result<Vec<Hash>, 
 
 /// One leaf out of its entry bundle.
 fn leaf(folder: &Path, index: u64, size: u64, files: &dyn Files) -> Result<Vec<u8>, LogError> {
-    let bundle = index / WIDTH;
+    let (path, bytes) = read_bundle(folder, index / WIDTH, size, files)?;
+    split_entries(&bytes)
+        .nth((index % WIDTH) as usize)
+        .flatten()
+        .map(<[u8]>::to_vec)
+        .ok_or_else(|| LogError::Damaged { path, what: format!("has no whole entry for leaf {index}") })
+}
+
+/// The leaves `from..until` of a log of this size.
+fn leaves(
+    folder: &Path,
+    from: u64,
+    until: u64,
+    size: u64,
+    files: &dyn Files,
+) -> Result<Vec<Vec<u8>>, LogError> {
+    let mut found = Vec::with_capacity((until - from) as usize);
+    let mut at = from;
+    while at < until {
+        let (path, bytes) = read_bundle(folder, at / WIDTH, size, files)?;
+        let end = until.min((at / WIDTH + 1) * WIDTH);
+        let mut entries = split_entries(&bytes).skip((at % WIDTH) as usize);
+        for index in at..end {
+            let entry = entries.next().flatten().ok_or_else(|| LogError::Damaged {
+                path: path.clone(),
+                what: format!("has no whole entry for leaf {index}"),
+            })?;
+            found.push(entry.to_vec());
+        }
+        at = end;
+    }
+    Ok(found)
+}
+
+fn read_bundle(
+    folder: &Path,
+    bundle: u64,
+    size: u64,
+    files: &dyn Files,
+) -> Result<(PathBuf, Vec<u8>), LogError> {
     let path = folder.join(entries_path(bundle, width_at(0, bundle, size)));
     let bytes = match files.read(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -419,12 +523,10 @@ fn leaf(folder: &Path, index: u64, size: u64, files: &dyn Files) -> Result<Vec<u
         }
         result => result,
     };
-    let bytes = bytes.map_err(|source| LogError::Io { path: path.clone(), source })?;
-    split_entries(&bytes)
-        .nth((index % WIDTH) as usize)
-        .flatten()
-        .map(<[u8]>::to_vec)
-        .ok_or_else(|| LogError::Damaged { path, what: format!("has no whole entry for leaf {index}") })
+    match bytes {
+        Ok(bytes) => Ok((path, bytes)),
+        Err(source) => Err(LogError::Io { path, source }),
+    }
 }
 
 /// The entries of a bundle; `None` marks a torn end.
@@ -457,44 +559,60 @@ pub(crate) struct TileReader<'a> {
     size: u64,
     files: &'a dyn Files,
     recent: Option<&'a BTreeMap<(u8, u64), Vec<Hash>>>,
-    cache: std::cell::RefCell<BTreeMap<(u8, u64), Vec<Hash>>>,
-    /// Nodes that were computed: the proofs of one group share most of theirs.
-    computed: std::cell::RefCell<HashMap<(u8, u64), Hash>>,
+    /// Every complete subtree of a tile, hashed once: proofs of a whole group ask for the same ones again and again.
+    cache: std::cell::RefCell<BTreeMap<(u8, u64), Rows>>,
+}
+
+impl<'a> TileReader<'a> {
+    fn new(
+        folder: &'a Path,
+        size: u64,
+        files: &'a dyn Files,
+        recent: Option<&'a BTreeMap<(u8, u64), Vec<Hash>>>,
+    ) -> Self {
+        Self { folder, size, files, recent, cache: std::cell::RefCell::default() }
+    }
+}
+
+/// The complete subtrees over a tile's hashes, a row for each height.
+type Rows = Vec<Vec<Hash>>;
+
+fn rows(hashes: &[Hash]) -> Rows {
+    let mut rows = vec![hashes.to_vec()];
+    while let Some(row) = rows.last().filter(|row| row.len() > 1) {
+        let above = row.chunks_exact(2).filter_map(|pair| match pair {
+            [left, right] => Some(node_hash(left, right)),
+            _ => None,
+        });
+        rows.push(above.collect());
+    }
+    rows
 }
 
 impl Nodes for TileReader<'_> {
     type Error = LogError;
 
     fn node(&self, level: u8, index: u64) -> Result<Hash, LogError> {
-        if let Some(node) = self.computed.borrow().get(&(level, index)) {
-            return Ok(*node);
-        }
-        let node = self.compute(level, index)?;
-        self.computed.borrow_mut().insert((level, index), node);
-        Ok(node)
-    }
-}
-
-impl TileReader<'_> {
-    fn compute(&self, level: u8, index: u64) -> Result<Hash, LogError> {
         let (row, height) = (level / 8, level % 8);
         let first = index << height;
         let at = (row, first / WIDTH);
         let inside = ((first % WIDTH) >> height) as usize;
-        let missing = || LogError::Damaged {
+        let mut cache = self.cache.borrow_mut();
+        let tile = match cache.entry(at) {
+            std::collections::btree_map::Entry::Occupied(tile) => tile.into_mut(),
+            std::collections::btree_map::Entry::Vacant(place) => {
+                let tile = Tile { level: row, index: at.1, width: width_at(row, at.1, self.size) };
+                let hashes = match self.recent.and_then(|recent| recent.get(&at)) {
+                    Some(hashes) => hashes.clone(),
+                    None => read_tile(self.folder, tile, self.files)?,
+                };
+                place.insert(rows(&hashes))
+            }
+        };
+        let node = tile.get(usize::from(height)).and_then(|row| row.get(inside)).copied();
+        node.ok_or_else(|| LogError::Damaged {
             path: self.folder.join(Tile { level: row, index: at.1, width: WIDTH as u16 }.path()),
             what: format!("has no node {index} of height {level}"),
-        };
-        if let Some(hashes) = self.recent.and_then(|recent| recent.get(&at)) {
-            return subtree(hashes, height, inside).ok_or_else(missing);
-        }
-        if let Some(hashes) = self.cache.borrow().get(&at) {
-            return subtree(hashes, height, inside).ok_or_else(missing);
-        }
-        let tile = Tile { level: row, index: at.1, width: width_at(row, at.1, self.size) };
-        let hashes = read_tile(self.folder, tile, self.files)?;
-        let node = subtree(&hashes, height, inside).ok_or_else(missing);
-        self.cache.borrow_mut().insert(at, hashes);
-        node
+        })
     }
 }

@@ -8,6 +8,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use linkward_ledger::log_proof::LogProof;
 use linkward_ledger::merkle::{Hash, consistency_proof, inclusion_proof};
 use linkward_ledger::{
     Body, Envelope, Kind, LogId, LogName, Opaque, Recordable, Recorded, RecordedError, TermKind, Times,
@@ -275,6 +276,15 @@ impl Store {
         self.submit(log, leaves, Vec::new(), Vec::new())?.pop().ok_or(StoreError::Stopped)
     }
 
+    /// As [`Store::append_entry`] for several entries, in order and as one group.
+    ///
+    /// # Errors
+    /// As [`Store::append`]; either all are durable or none is acknowledged.
+    pub fn append_entries(&self, log: LogName, entries: Vec<Vec<u8>>) -> Result<Vec<Included>, StoreError> {
+        let leaves = entries.into_iter().map(|bytes| Leaf { bytes, record: None }).collect();
+        self.submit(log, leaves, Vec::new(), Vec::new())
+    }
+
     fn submit(
         &self,
         log: LogName,
@@ -358,6 +368,26 @@ impl Store {
     pub fn inclusion(&self, log: LogName, index: u64, size: u64) -> Result<Vec<Hash>, StoreError> {
         let log = self.inner.log(log)?;
         Ok(inclusion_proof(&log.nodes(self.inner.files.as_ref()), index, size)?)
+    }
+
+    /// A proof of one entry under the newest checkpoint, to be handed on with the entry's bytes in it.
+    ///
+    /// # Errors
+    /// As [`Store::inclusion`].
+    pub fn proof(&self, name: LogName, index: u64) -> Result<LogProof, StoreError> {
+        let files = self.inner.files.as_ref();
+        let log = self.inner.log(name)?;
+        let checkpoint = log.checkpoint();
+        if index >= checkpoint.size() {
+            let source = linkward_ledger::ProofError::Index { index, size: checkpoint.size() }.into();
+            return Err(StoreError::Record { index, source });
+        }
+        Ok(LogProof {
+            extra: Some(log.leaf(index, files)?),
+            index,
+            hashes: inclusion_proof(&log.nodes(files), index, checkpoint.size())?,
+            checkpoint: checkpoint.note().to_vec(),
+        })
     }
 
     /// # Errors
@@ -505,8 +535,7 @@ pub(crate) fn fold_forward(
         while at < size {
             let until = size.min(at + 1024);
             let mut leaves = Vec::new();
-            for number in at..until {
-                let leaf = log.leaf(number, files)?;
+            for (number, leaf) in (at..).zip(log.leaves(at, until, files)?) {
                 leaves.push((number, fold_leaf(*name, number, &leaf, index, packs, blobs, files)?));
             }
             index.transact(|fold| {

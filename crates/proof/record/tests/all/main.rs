@@ -1,5 +1,5 @@
 //! Tests of the record as a whole.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod append;
 mod damage;
