@@ -2,5 +2,5 @@
 use linkward_deploy::{Decision, BreakGlass};
 
 pub fn forge() -> (Decision, BreakGlass) {
-    (todo!(), BreakGlass { _private: () })
+    (todo!(), BreakGlass { permit: todo!() })
 }
