@@ -684,8 +684,7 @@ fn proven_index(entry: &LogEntry) -> u64 {
 
 /// Entries and timestamps, each once: thresholds count them.
 fn repeats(bundle: &Bundle) -> Result<(), Fault> {
-    let entries =
-        bundle.entries.iter().map(|entry| (entry.log_id.as_slice(), entry.index, entry.body.as_slice()));
+    let entries = bundle.entries.iter().map(|entry| (entry.log_id.as_slice(), entry.body.as_slice()));
     let mut entries: Vec<_> = entries.collect();
     let mut stamps: Vec<_> = bundle.timestamps.iter().collect();
     let (all, all_stamps) = (entries.len(), stamps.len());
