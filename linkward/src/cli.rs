@@ -58,6 +58,8 @@ pub(crate) enum Command {
     /// The transparency log
     #[command(subcommand)]
     Log(LogCommand),
+    /// Follow a tlog-tiles or Rekor v2 log: is it one and the same, and who signs in it
+    Monitor(crate::monitor::Monitor),
     /// The record as a whole
     #[command(subcommand)]
     Record(RecordCommand),
@@ -318,6 +320,10 @@ pub(crate) enum LogCommand {
     },
     /// Show one record with its inclusion proof
     Show { index: u64 },
+    /// Print a proof of an entry that anybody can verify offline, as c2sp.org/tlog-proof@v1
+    Proof(crate::log_proof::Proof),
+    /// Verify such a proof: signature of the log, place of the entry, witnesses
+    VerifyProof(crate::log_proof::VerifyProof),
 }
 
 #[derive(Debug, Subcommand)]

@@ -37,6 +37,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Explain(args) => explain(&args.id, home, format),
         Command::Evidence(EvidenceCommand::Add { files }) => evidence(&files, home, format),
         Command::Log(command) => log(&command, home, format),
+        Command::Monitor(args) => crate::monitor::monitor(&args, format),
         Command::Record(RecordCommand::Rebuild { to }) => rebuild(&to, home, format),
         Command::Admit(command) => crate::admit::admit(command, home, format),
         Command::Revoke(command) => crate::revoke::revoke(command, home, format),
@@ -286,9 +287,14 @@ pub(crate) fn read_document(path: &Path) -> Result<Document> {
 }
 
 fn log(command: &LogCommand, home: Option<&Path>, format: Format) -> Result<Exit> {
+    if let LogCommand::VerifyProof(args) = command {
+        return crate::log_proof::verify(args, format);
+    }
     let home = nearest(home)?;
     match command {
         LogCommand::Verify => return crate::verify::log(&home, format),
+        LogCommand::Proof(args) => return crate::log_proof::proof(args, &home),
+        LogCommand::VerifyProof(args) => return crate::log_proof::verify(args, format),
         LogCommand::Checkpoint => {
             let note: String = Access::open(&home)?.ask(Request::Checkpoint)?;
             print(&note)?;

@@ -12,7 +12,6 @@ use linkward_prove::Pattern;
 use serde_json::Value;
 
 use crate::cli;
-use crate::config::Config;
 use crate::home::Home;
 use crate::wire::{Document, Found, Ingest, Reason, Source};
 
@@ -85,16 +84,8 @@ pub(crate) fn inventory(path: &Path, exclude: &[Pattern]) -> Result<Seen> {
     Ok(inventory_of(&project_name(path), &walked(path, exclude, &|_| false, &[])?.0))
 }
 
-/// The lockfiles that are samples here: by the settings of the home in or above the folder, or by default.
-pub(crate) fn excluded(path: &Path, home: Option<&Path>) -> Result<Vec<Pattern>> {
-    match Home::find(home, path) {
-        Ok(home) => Ok(home.config()?.exclude),
-        Err(_) => Ok(Config::default().exclude),
-    }
-}
-
 /// Lockfiles and what else is wanted, and the lockfiles that the settings leave out.
-pub(crate) fn walked(
+fn walked(
     path: &Path,
     exclude: &[Pattern],
     wanted: &dyn Fn(&str) -> bool,

@@ -9,6 +9,8 @@ use linkward_evidence::convert::{Target, convert as turn};
 use linkward_model::{Code, Exit, Instant};
 
 use crate::commands::{complain, print};
+use crate::config::Config;
+use crate::home::Home;
 use crate::project;
 use crate::table;
 use crate::wire::Failure;
@@ -52,7 +54,11 @@ pub(crate) fn run(args: &Sbom, home: Option<&Path>) -> Result<Exit> {
 }
 
 fn of_project(path: &Path, home: Option<&Path>) -> Result<Exit> {
-    let seen = project::inventory(path, &project::excluded(path, home)?)?;
+    let config = match Home::find(home, path) {
+        Ok(home) => home.config()?,
+        Err(_) => Config::default(),
+    };
+    let seen = project::inventory(path, &config.exclude)?;
     let Some(sbom) = seen.sbom else {
         return Err(Failure::new(Code::NoSbom, format!("no lockfile in {}", path.display())).into());
     };

@@ -62,6 +62,11 @@ pub(crate) enum Request {
         index: u64,
     },
     Checkpoint,
+    /// A proof of one entry to be handed on.
+    LogProof {
+        log: linkward_ledger::LogName,
+        index: u64,
+    },
     /// A consistency proof of the evidence log, for callers that remember a checkpoint.
     Consistency {
         from: u64,

@@ -13,7 +13,6 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("linkward-prove", "verify"),
     ("linkward-issue", "sign"),
     ("linkward-advisory", "match"),
-    ("linkward-detect", "events"),
     ("linkward-decide", "decide"),
     ("linkward-detect", "events"),
     ("linkward-deploy", "review"),

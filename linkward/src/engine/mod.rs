@@ -171,6 +171,7 @@ impl Engine {
             Request::Checkpoint => {
                 json!(String::from_utf8_lossy(self.store.checkpoint(LogName::Evidence)?.note()))
             }
+            Request::LogProof { log, index } => json!(self.store.proof(log, index)?.encode()),
             Request::Consistency { from } => {
                 let checkpoint = self.store.checkpoint(LogName::Evidence)?;
                 let proof = self.store.consistency(LogName::Evidence, from, checkpoint.size())?;

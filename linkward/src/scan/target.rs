@@ -9,8 +9,6 @@ use linkward_evidence::sbom::{Component, Sbom};
 use linkward_inventory::{Inventory, installed, inventory, is_installed, is_lockfile};
 use linkward_model::{Code, Purl};
 
-use crate::commands::complain;
-use crate::project;
 use crate::wire::Failure;
 
 pub(crate) struct Loaded {
@@ -62,13 +60,9 @@ fn purl(text: &str) -> Result<Loaded> {
 }
 
 fn folder(path: &Path) -> Result<Loaded> {
-    let exclude = project::excluded(&std::path::absolute(path)?, None)?;
-    let (walked, left_out) = project::walked(path, &exclude, &|_| false, &[])?;
-    if !left_out.is_empty() {
-        let what = crate::table::counted(left_out.len(), "lockfile");
-        complain(&format!("{what} left out as samples: [project] exclude in linkward.toml"));
-    }
-    let name = project::project_name(path);
+    let walked = linkward_collect::walk(path, &|name| is_lockfile(name).is_some(), &[])
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    let name = crate::project::project_name(path);
     let mut loaded = of_lockfiles(inventory(&name, &walked.files));
     loaded.doubts.extend(walked.skipped.iter().map(|skipped| {
         Doubt::new(Code::SbomIncomplete, format!("{} was not read: {}", skipped.path, skipped.why))
@@ -81,7 +75,7 @@ fn folder(path: &Path) -> Result<Loaded> {
 fn packages(path: &Path) -> Result<Loaded> {
     let walked = linkward_collect::walk_whole(path, &|name| is_installed(name))
         .with_context(|| format!("cannot read {}", path.display()))?;
-    let name = project::project_name(path);
+    let name = crate::project::project_name(path);
     let mut loaded = of_lockfiles(installed(&name, &walked.files));
     loaded.doubts.extend(walked.skipped.iter().map(|skipped| {
         Doubt::new(Code::SbomIncomplete, format!("{} was not read: {}", skipped.path, skipped.why))

@@ -11,6 +11,7 @@ mod daemon;
 mod detect;
 mod gates;
 mod golden;
+mod monitor;
 mod scan;
 mod screens;
 mod sigstore;

@@ -142,6 +142,9 @@ codes! {
     NoProvenance = "no-provenance", Missing, "Nothing proves how this artifact was built.", "Build it with `linkward run -- CMD`, or submit its provenance.";
     NoSignature = "no-signature", Missing, "No signature by an accepted signer is recorded.", "Submit the artifact's bundle.";
     SignersTooFew = "signers-too-few", Missing, "Fewer of the accepted signers have signed than are needed.", "Add the bundles of further signers.";
+    LogForked = "log-forked", Proof, "The log does not extend what it showed before: it was forked or rolled back.", "Trust nothing new from this log; show both checkpoints to its operator and to others who follow it.";
+    LogUnreadable = "log-unreadable", Missing, "The log, or a part of it, could not be read.", "Check the address and the network, and run it again; what was seen before is kept.";
+    WitnessesTooFew = "witnesses-too-few", Missing, "The checkpoint was cosigned by fewer witnesses than are required.", "Get a newer proof from the log, or find out which witness refused and why.";
     LogsTooFew = "logs-too-few", Missing, "The signature is in fewer logs than are needed.", "Sign again with further logs.";
     TimestampsTooFew = "timestamps-too-few", Missing, "Fewer timestamp authorities vouch for the time than are needed.", "Sign again with further timestamp authorities.";
     NoSbom = "no-sbom", Missing, "No SBOM of this artifact is recorded.", "Run `linkward up` in the project that builds it.";

@@ -10,6 +10,7 @@ mod commit;
 mod der;
 mod extension;
 mod key;
+mod named;
 mod pattern;
 mod proven;
 mod quorum;
@@ -29,6 +30,7 @@ pub use commit::{
 pub use extension::{Expected, ExtensionError, FulcioExtension};
 pub use key::{KeyError, PublicKey};
 pub use linkward_evidence::trusted_root::Validity;
+pub use named::{Named, named};
 pub use pattern::{Pattern, PatternError};
 pub use proven::{Proven, Refusal};
 pub use quorum::{Quorum, QuorumError, quorum};
