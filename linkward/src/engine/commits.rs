@@ -125,7 +125,7 @@ impl CommitSignature {
                 })
             }
             State::Refused(refusal) => json!({
-                "state": "refused", "code": refusal.code, "why": refusal.message,
+                "state": if refusal.code.blame() == Blame::Missing { "unproven" } else { "refused" }, "code": refusal.code, "why": refusal.message,
                 "checks": refusal.checks, "allowed_signers": signers,
             }),
             State::Open(code, why) => json!({ "state": "unproven", "code": code, "why": why }),

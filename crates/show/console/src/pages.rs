@@ -35,7 +35,7 @@ pub(crate) fn chain(store: &Store, home: &HomeFacts) -> Result<Markup, StoreErro
                 thead { tr { th scope="col" { "Project" } th scope="col" { "What" } th scope="col" { "Name" } th scope="col" { "State" }
                     th scope="col" { "Signature" } th scope="col" { "Record" } } }
                 tbody { @for input in &chain.inputs { tr {
-                    td { (visible(&input.project)) } td { (input.what) } td { (visible(&input.name)) } td { (visible(&input.state)) }
+                    td { (visible(&input.project)) } td.word { (input.what) } td { (visible(&input.name)) } td { (visible(&input.state)) }
                     td { @if let Some(signature) = &input.signature { (badge(signature)) " " } (visible(&input.detail)) }
                     td { a href={ "/log/entry/" (input.record) } { "record " (input.record) } }
                 } } }
