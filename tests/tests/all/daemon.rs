@@ -73,7 +73,7 @@ fn killed_at_any_moment_it_loses_nothing_that_was_acknowledged() {
         let (exit, text) = project.run(&["log", "verify"]);
         assert_eq!(exit, 0, "{text}");
     }
-    let (_, text) = project.run(&["--format", "json", "log", "list", "--kind", "verdict"]);
+    let (_, text) = project.run(&["--format", "json", "log", "list", "--kind", "verdict", "--limit", "9999"]);
     let verdicts: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
     assert!(verdicts.len() >= acknowledged.len(), "{} verdicts", verdicts.len());
     for name in &acknowledged {
