@@ -1,4 +1,5 @@
-//! The proof of a Sigstore bundle, check by check, always in the same order.
+//! The proof of a Sigstore bundle, check by check, always in the same order. One file, because the order is the contract:
+//! each check relies on those before it.
 
 use linkward_evidence::bundle::{Bundle, Content, LogEntry, Material, Version};
 use linkward_evidence::predicate::Predicate;
