@@ -20,6 +20,8 @@ pub enum TermKind {
     Name,
     /// A source revision, `git:HEX`.
     Revision,
+    /// Where the source of an artifact is, as its signer's certificate says.
+    Repository,
     /// A builder's id.
     Builder,
     /// A reason code.
@@ -34,6 +36,7 @@ impl TermKind {
             Self::Identity => "identity",
             Self::Name => "name",
             Self::Revision => "revision",
+            Self::Repository => "repository",
             Self::Builder => "builder",
             Self::Code => "code",
         }

@@ -38,6 +38,8 @@ pub enum Kind {
     Events,
     /// Marks a blob that was deleted under a retention rule.
     Tombstone,
+    /// Commits to the look-up index over earlier leaves.
+    Index,
 }
 
 impl Kind {
@@ -58,6 +60,7 @@ impl Kind {
         Self::Mode,
         Self::Events,
         Self::Tombstone,
+        Self::Index,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -78,6 +81,7 @@ impl Kind {
             Self::Mode => "mode",
             Self::Events => "events",
             Self::Tombstone => "tombstone",
+            Self::Index => "index",
         }
     }
 }

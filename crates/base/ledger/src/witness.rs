@@ -1,9 +1,10 @@
 //! What a witness does with a checkpoint that it is offered, C2SP tlog-witness v1.0: a pure function from the request
-//! and what was cosigned before to an answer with its status.
+//! and what was cosigned before to an answer with its status; and what the client makes of that answer.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::cosigner::CosignerKey;
 use crate::key::NoteKey;
 use crate::merkle::{Hash, verify_consistency};
 use crate::note::Note;
@@ -39,6 +40,9 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// The media type of a conflict's body, which is the size that was cosigned last.
+    pub const SIZE_TYPE: &str = "text/x.tlog.size";
+
     /// The HTTP status of the specification.
     pub const fn status(&self) -> u16 {
         match self {
@@ -127,5 +131,64 @@ impl AddCheckpoint {
                 if holds.is_ok() { Answer::Cosign(offered) } else { Answer::Unproven { offered } }
             }
         }
+    }
+}
+
+/// What a witness told the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It cosigned: the signature line by the key that is expected, with its line feed.
+    Cosigned(String),
+    /// The size that it cosigned last is another than the client believed.
+    Conflict { size: u64 },
+}
+
+/// An answer that is no cosignature.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TellError {
+    #[error("it refused with status {0}")]
+    Status(u16),
+    #[error("it saw another tree of this size: the log was forked, or the witness lies")]
+    Forked,
+    #[error("its answer is not of the form of the specification")]
+    Malformed,
+    #[error("its answer holds no cosignature by the key {0}")]
+    Signature(String),
+}
+
+impl Told {
+    /// Reads the answer to [`AddCheckpoint`] over a note; what is not by this key is dropped.
+    ///
+    /// # Errors
+    /// A refusal, or nothing that the key signed.
+    pub fn read(
+        status: u16,
+        body: &[u8],
+        asked: &AddCheckpoint,
+        key: &CosignerKey,
+    ) -> Result<Self, TellError> {
+        let text = std::str::from_utf8(body).map_err(|_| TellError::Malformed)?;
+        match status {
+            200 => {}
+            409 => {
+                let digits = text.strip_suffix('\n').unwrap_or(text);
+                let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+                let size = digits.parse().ok().filter(|_| plain).ok_or(TellError::Malformed)?;
+                // The same size again is no news about the size: the roots differ.
+                return if size == asked.old { Err(TellError::Forked) } else { Ok(Self::Conflict { size }) };
+            }
+            other => return Err(TellError::Status(other)),
+        }
+        for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
+            let mut note = asked.checkpoint.clone();
+            note.extend_from_slice(line.as_bytes());
+            let Ok(note) = Note::parse(&note) else { continue };
+            if note.signatures().last().is_some_and(|last| last.hint == key.hint())
+                && key.cosigned(&note).is_some()
+            {
+                return Ok(Self::Cosigned(line.to_owned()));
+            }
+        }
+        Err(TellError::Signature(key.name().to_owned()))
     }
 }

@@ -194,9 +194,47 @@ impl Sha256Stream {
     }
 }
 
+/// The digests of every function over bytes that arrive in pieces: which of them was signed is not known before.
+#[derive(Clone, Debug, Default)]
+pub struct DigestsStream {
+    sha256: sha2::Sha256,
+    sha384: sha2::Sha384,
+    sha512: sha2::Sha512,
+}
+
+impl DigestsStream {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn update(&mut self, data: &[u8]) {
+        self.sha256.update(data);
+        self.sha384.update(data);
+        self.sha512.update(data);
+    }
+
+    /// SHA-256, SHA-384, SHA-512.
+    pub fn finish(self) -> [Digest; 3] {
+        [
+            Digest::from_array(Algorithm::Sha256, &self.sha256.finalize()),
+            Digest::from_array(Algorithm::Sha384, &self.sha384.finalize()),
+            Digest::from_array(Algorithm::Sha512, &self.sha512.finalize()),
+        ]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pieces_and_the_whole_have_the_same_digests() {
+        let mut stream = DigestsStream::new();
+        stream.update(b"a");
+        stream.update(b"bc");
+        let all = [Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512];
+        assert_eq!(stream.finish(), all.map(|algorithm| Digest::of(algorithm, b"abc")));
+    }
 
     #[test]
     fn known_answer() {

@@ -13,7 +13,7 @@ mod purl;
 
 pub use check::{Check, Grade, Outcome};
 pub use code::{Blame, Code};
-pub use digest::{Algorithm, Digest, DigestError, Sha256Stream};
+pub use digest::{Algorithm, Digest, DigestError, DigestsStream, Sha256Stream};
 pub use identity::Identity;
 pub use instant::{Instant, InstantError};
 pub use name::{Environment, NameError, Tenant};

@@ -1,5 +1,7 @@
 //! For tests only: where conformance data lies, scratch folders, fixed times.
 
+pub mod image;
+
 use std::path::PathBuf;
 
 use linkward_model::Instant;

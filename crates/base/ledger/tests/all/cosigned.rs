@@ -8,7 +8,7 @@ use linkward_ledger::log_proof::{LogProof, LogProofError};
 use linkward_ledger::merkle::{Frontier, Hash, leaf_hash, node_hash};
 use linkward_ledger::note::{Note, signature_line};
 use linkward_ledger::quorum::WitnessPolicy;
-use linkward_ledger::witness::{AddCheckpoint, Answer, Witnessed};
+use linkward_ledger::witness::{AddCheckpoint, Answer, TellError, Told, Witnessed};
 
 const ORIGIN: &str = "log.example";
 
@@ -139,6 +139,36 @@ fn every_answer_of_a_witness() {
     }
     let many = format!("old 1\n{}\n{one}", format!("{}\n", "A".repeat(43) + "=").repeat(64));
     assert_eq!(AddCheckpoint::parse(&many), None, "64 lines of proof");
+}
+
+#[test]
+fn what_a_client_makes_of_an_answer() {
+    let (one, two) = (witness("w.example/one", 2), witness("w.example/two", 3));
+    let note = checkpoint(&[1, 2, 3], 1);
+    let asked = AddCheckpoint { old: 1, proof: Vec::new(), checkpoint: note.clone().into_bytes() };
+    let line = |key: &CosignerKey, seed: u8, note: &str| cosign(note, key, seed, 7)[note.len()..].to_owned();
+    let read = |status: u16, body: &str| Told::read(status, body.as_bytes(), &asked, &one);
+    let own = line(&one, 2, &note);
+    assert_eq!(read(200, &own), Ok(Told::Cosigned(own.clone())));
+    // A witness with several keys signs with each; what is not asked for is dropped.
+    assert_eq!(read(200, &format!("{}{own}", line(&two, 3, &note))), Ok(Told::Cosigned(own.clone())));
+    let other = line(&one, 2, &checkpoint(&[1, 2], 1));
+    for bad in ["", "\n", "thank you\n", own.trim_end(), &line(&two, 3, &note), &line(&one, 3, &note), &other]
+    {
+        assert!(matches!(read(200, bad), Err(TellError::Signature(_))), "{bad}");
+    }
+    // The log's own signature, sent back, is no cosignature.
+    let echo = note.lines().last().map(|line| format!("{line}\n")).unwrap();
+    assert!(read(200, &echo).is_err());
+    assert_eq!(read(409, "3\n"), Ok(Told::Conflict { size: 3 }));
+    assert_eq!(read(409, "1\n"), Err(TellError::Forked), "of the size that was named it has another tree");
+    for bad in ["", "-1", "1e3", "99999999999999999999", "three"] {
+        assert_eq!(read(409, bad), Err(TellError::Malformed), "{bad}");
+    }
+    for status in [301, 400, 403, 404, 422, 500] {
+        assert_eq!(read(status, &own), Err(TellError::Status(status)));
+    }
+    assert_eq!(Told::read(200, &[0xff], &asked, &one), Err(TellError::Malformed));
 }
 
 #[test]
