@@ -1,9 +1,10 @@
 //! Content-addressed blobs: small ones in append-only packs, one sync a batch; large ones as files.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use linkward_model::Digest;
+use linkward_model::{Algorithm, Digest};
 
 use crate::Files;
 
@@ -12,6 +13,8 @@ pub(crate) const SMALL: usize = 256 << 10;
 /// A pack beyond this size is closed and the next one begun.
 const PACK: u64 = 64 << 20;
 const MAGIC: &[u8; 4] = b"LWB1";
+/// Begins a frame whose blob was deleted: digest and length stay, the content is zeros.
+const ERASED: &[u8; 4] = b"LWD1";
 /// Magic, SHA-256, length.
 pub(crate) const HEADER: usize = 4 + 32 + 4;
 
@@ -123,11 +126,12 @@ pub(crate) struct Scan<'a> {
     offset: u64,
 }
 
-/// One frame: its blob's digest, where the blob starts, and the blob.
+/// One frame: its blob's digest, where the blob starts, its length, and whether it was erased.
 pub(crate) struct Frame {
     pub(crate) digest: Digest,
     pub(crate) offset: u64,
-    pub(crate) blob: Vec<u8>,
+    pub(crate) length: u32,
+    pub(crate) erased: bool,
 }
 
 impl<'a> Scan<'a> {
@@ -145,19 +149,22 @@ impl<'a> Scan<'a> {
         let parts =
             header.split_at_checked(4).and_then(|(magic, rest)| Some((magic, rest.split_at_checked(32)?)));
         let Some((magic, (digest, length))) = parts else { return Ok(None) };
-        let (Ok(length), true) = (<[u8; 4]>::try_from(length), magic == MAGIC) else { return Ok(None) };
-        let length = u32::from_be_bytes(length) as usize;
-        if length > SMALL {
+        let erased = magic == ERASED;
+        let known = erased || magic == MAGIC;
+        let (Ok(length), true) = (<[u8; 4]>::try_from(length), known) else { return Ok(None) };
+        let length = u32::from_be_bytes(length);
+        if length as usize > SMALL {
             return Ok(None);
         }
+        let Some(digest) = Digest::from_bytes(Algorithm::Sha256, digest) else { return Ok(None) };
         let offset = self.offset + HEADER as u64;
-        let blob = self.files.read_at(self.path, offset, length)?;
-        let found = Digest::sha256(&blob);
-        if blob.len() != length || found.as_bytes() != digest {
+        let blob = self.files.read_at(self.path, offset, length as usize)?;
+        let whole = if erased { blob.iter().all(|byte| *byte == 0) } else { Digest::sha256(&blob) == digest };
+        if blob.len() != length as usize || !whole {
             return Ok(None);
         }
-        self.offset = offset + length as u64;
-        Ok(Some(Frame { digest: found, offset, blob }))
+        self.offset = offset + u64::from(length);
+        Ok(Some(Frame { digest, offset, length, erased }))
     }
 }
 
@@ -167,6 +174,44 @@ impl Iterator for Scan<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         self.frame().transpose()
     }
+}
+
+/// Overwrites blobs of a pack with zeros; durable when this returns. Every other blob stays where it is, and whoever
+/// reads meanwhile has the old pack or the new one, never a torn one.
+pub(crate) fn erase(path: &Path, gone: &BTreeSet<Digest>, files: &dyn Files) -> io::Result<()> {
+    let mut bytes = None;
+    for frame in Scan::new(path, files, 0) {
+        let frame = frame?;
+        if frame.erased || !gone.contains(&frame.digest) {
+            continue;
+        }
+        let bytes = match &mut bytes {
+            Some(bytes) => bytes,
+            empty => empty.insert(files.read(path)?),
+        };
+        let start = usize::try_from(frame.offset).map_err(io::Error::other)?;
+        let (head, content) = (start - HEADER, start..start + frame.length as usize);
+        let cut = || io::Error::new(io::ErrorKind::UnexpectedEof, "the pack became shorter");
+        bytes.get_mut(head..head + 4).ok_or_else(cut)?.copy_from_slice(ERASED);
+        bytes.get_mut(content).ok_or_else(cut)?.fill(0);
+    }
+    let (Some(bytes), Some(folder)) = (bytes, path.parent()) else { return Ok(()) };
+    let draft = path.with_extension("new");
+    files.create_sparse(&draft, &bytes)?;
+    files.sync(&draft)?;
+    files.rename(&draft, path)?;
+    files.sync_dir(folder)
+}
+
+/// Removes a large blob; durable when this returns.
+pub(crate) fn remove_large(blobs: &Path, digest: &Digest, files: &dyn Files) -> io::Result<()> {
+    let path = file_path(blobs, digest);
+    let Some(folder) = path.parent() else { return Ok(()) };
+    if files.length(&path)?.is_none() {
+        return Ok(());
+    }
+    files.remove(&path)?;
+    files.sync_dir(folder)
 }
 
 /// Writes a large blob as a file of its own, durable when this returns.

@@ -98,6 +98,13 @@ impl FaultyFiles {
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
+    /// What every file holds now.
+    pub fn every_file(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let state = self.state();
+        let content = |id: &u64| state.inodes.get(id).map(|inode| inode.current.clone()).unwrap_or_default();
+        state.names.iter().map(|(path, id)| (path.clone(), content(id))).collect()
+    }
+
     /// Operations that changed something so far.
     pub fn operations(&self) -> u64 {
         self.state().operations

@@ -17,6 +17,10 @@ pub trait Files: Send + Sync + Debug {
     fn length(&self, path: &Path) -> io::Result<Option<u64>>;
     /// Writes a whole file, replacing what was there.
     fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// As `create`; long runs of zeros need not take room.
+    fn create_sparse(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.create(path, bytes)
+    }
     fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
     fn sync(&self, path: &Path) -> io::Result<()>;
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
@@ -32,6 +36,8 @@ pub trait Files: Send + Sync + Debug {
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
 }
 
+/// What file systems keep together: zeros of this size are left out of a sparse file.
+const BLOCK: usize = 4096;
 /// Most syncs that wait side by side.
 const SYNCS: usize = 8;
 
@@ -62,6 +68,18 @@ impl Files for RealFiles {
 
     fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         fs::write(path, bytes)
+    }
+
+    fn create_sparse(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut file = File::create(path)?;
+        for block in bytes.chunks(BLOCK) {
+            if block.iter().all(|byte| *byte == 0) {
+                file.seek_relative(block.len() as i64)?;
+            } else {
+                file.write_all(block)?;
+            }
+        }
+        file.set_len(bytes.len() as u64)
     }
 
     fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {

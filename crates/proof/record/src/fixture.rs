@@ -10,7 +10,7 @@ use linkward_ledger::key::NoteKey;
 use linkward_ledger::{Checkpoint, CheckpointError, LogId, LogName, Visibility};
 use linkward_model::Tenant;
 
-use crate::{CheckpointSigner, FORMAT, Files, RealFiles, Settings, SignError, Store, StoreError};
+use crate::{CheckpointSigner, FORMAT, Files, RealFiles, Settings, SignError, Store, StoreError, Witnesses};
 
 /// Signs with a fixed seed: it proves nothing about anybody.
 #[derive(Debug)]
@@ -132,10 +132,23 @@ pub fn open_signed(
     files: Arc<dyn Files>,
     signer: Box<dyn CheckpointSigner>,
 ) -> Result<Store, StoreError> {
+    open_witnessed(root, files, signer, None)
+}
+
+/// As [`open_signed`], with witnesses.
+///
+/// # Errors
+/// As [`Store::open`].
+pub fn open_witnessed(
+    root: &Path,
+    files: Arc<dyn Files>,
+    signer: Box<dyn CheckpointSigner>,
+    witnesses: Option<Witnesses>,
+) -> Result<Store, StoreError> {
     let format = root.join("format");
     if !format.exists() {
         std::fs::write(&format, FORMAT).map_err(|source| StoreError::Io { path: format, source })?;
     }
     let settings = Settings { tenant: Tenant::default(), logs: logs() };
-    Store::open(root, files, settings, signer)
+    Store::open_witnessed(root, files, settings, signer, witnesses)
 }

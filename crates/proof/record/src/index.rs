@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use linkward_ledger::merkle::Hash;
+use linkward_ledger::retention::Tombstone;
 use linkward_ledger::{Body, Envelope, Kind, LogName, Term, TermKind, Times};
 use linkward_model::{Digest, Environment, Instant};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -23,6 +24,7 @@ create table if not exists terms (
     primary key (kind, value, record, idx)) without rowid;
 create table if not exists blobs (
     digest blob primary key, pack integer not null, offset integer not null, length integer not null) without rowid;
+create table if not exists deleted (digest blob primary key, idx integer not null) without rowid;
 create table if not exists entries (
     log text not null, hash blob not null, idx integer not null, primary key (log, hash)) without rowid;
 ";
@@ -77,7 +79,7 @@ impl Index {
     /// Forgets everything, to be folded again from the first leaf.
     pub(crate) fn clear(&mut self) -> rusqlite::Result<()> {
         self.connection.execute_batch(
-            "delete from meta; delete from records; delete from terms; delete from blobs; delete from entries;",
+            "delete from meta; delete from records; delete from terms; delete from blobs; delete from deleted; delete from entries;",
         )?;
         self.set("version", VERSION)
     }
@@ -119,15 +121,44 @@ impl Index {
         let mut statement =
             self.connection.prepare_cached("select pack, offset, length from blobs where digest = ?1")?;
         statement
-            .query_row([digest.as_bytes()], |row| {
-                let (pack, offset, length): (u32, i64, u32) = (row.get(0)?, row.get(1)?, row.get(2)?);
-                Ok(if pack == 0 {
-                    Place::File
-                } else {
-                    Place::Pack { pack, offset: offset.max(0) as u64, length }
-                })
-            })
+            .query_row([digest.as_bytes()], |row| Ok(place(row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()
+    }
+
+    /// Whether a blob is there, and not on its way out.
+    pub(crate) fn stored(&self, digest: &Digest) -> rusqlite::Result<bool> {
+        Ok(self.place(digest)?.is_some() && self.tombstone(digest)?.is_none())
+    }
+
+    /// The tombstone of a document that is gone.
+    pub(crate) fn tombstone(&self, digest: &Digest) -> rusqlite::Result<Option<u64>> {
+        let mut statement = self.connection.prepare_cached("select idx from deleted where digest = ?1")?;
+        let found: Option<i64> = statement.query_row([digest.as_bytes()], |row| row.get(0)).optional()?;
+        Ok(found.map(|index| index.max(0) as u64))
+    }
+
+    /// How many documents are gone.
+    pub(crate) fn deleted(&self) -> rusqlite::Result<u64> {
+        self.connection
+            .query_row("select count(*) from deleted", [], |row| row.get::<_, i64>(0))
+            .map(|count| count.max(0) as u64)
+    }
+
+    /// Documents that a tombstone says are gone, and that are still there, in the order of where they lie.
+    pub(crate) fn undeleted(&self, limit: usize) -> rusqlite::Result<Vec<(Digest, Place)>> {
+        let mut statement = self.connection.prepare_cached(
+            "select b.digest, b.pack, b.offset, b.length from deleted d join blobs b on b.digest = d.digest
+             order by b.pack, b.offset limit ?1",
+        )?;
+        let rows = statement.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+            Ok((row.get::<_, Vec<u8>>(0)?, place(row.get(1)?, row.get(2)?, row.get(3)?)))
+        })?;
+        rows.map(|row| {
+            let (digest, place) = row?;
+            let digest = Digest::from_bytes(linkward_model::Algorithm::Sha256, &digest);
+            Ok((digest.ok_or(rusqlite::Error::InvalidQuery)?, place))
+        })
+        .collect()
     }
 
     pub(crate) fn entry(&self, log: LogName, hash: &Hash) -> rusqlite::Result<Option<u64>> {
@@ -229,6 +260,10 @@ pub(crate) fn difference(path: &Path, other: &Path, below: u64) -> rusqlite::Res
     Ok(None)
 }
 
+fn place(pack: u32, offset: i64, length: u32) -> Place {
+    if pack == 0 { Place::File } else { Place::Pack { pack, offset: offset.max(0) as u64, length } }
+}
+
 fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     let wrong = |column: usize, what: &str| {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, what.to_owned().into())
@@ -277,17 +312,36 @@ impl Fold<'_> {
         for term in &body.terms {
             insert.execute(params![term.kind.as_str(), term.value, envelope.kind.as_str(), at])?;
         }
+        if let Some(tombstone) = Tombstone::read(body) {
+            let mut insert =
+                self.transaction.prepare_cached("insert or replace into deleted values (?1, ?2)")?;
+            for gone in &tombstone.blobs {
+                insert.execute(params![gone.digest.as_bytes(), at])?;
+            }
+        }
+        // A document that is recorded again is there again.
+        let mut delete = self.transaction.prepare_cached("delete from deleted where digest = ?1")?;
+        for digest in &body.documents {
+            delete.execute([digest.as_bytes()])?;
+        }
         Ok(())
     }
 
     pub(crate) fn blob(&mut self, digest: &Digest, place: Place) -> rusqlite::Result<()> {
         let mut insert =
-            self.transaction.prepare_cached("insert or ignore into blobs values (?1, ?2, ?3, ?4)")?;
+            self.transaction.prepare_cached("insert or replace into blobs values (?1, ?2, ?3, ?4)")?;
         let (pack, offset, length) = match place {
             Place::Pack { pack, offset, length } => (pack, i64::try_from(offset).unwrap_or(0), length),
             Place::File => (0, 0, 0),
         };
         insert.execute(params![digest.as_bytes(), pack, offset, length])?;
+        Ok(())
+    }
+
+    /// Forgets where blobs lay that are gone.
+    pub(crate) fn forget(&mut self, digest: &Digest) -> rusqlite::Result<()> {
+        let mut delete = self.transaction.prepare_cached("delete from blobs where digest = ?1")?;
+        delete.execute([digest.as_bytes()])?;
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use linkward_ledger::tile::{Tile, WIDTH, entries_path, subtree, width_at};
 use linkward_ledger::{Checkpoint, CheckpointError, LogId, VerifiedCheckpoint};
 
 use crate::Files;
+use crate::witnesses::Witnesses;
 
 /// Signs checkpoints. Implemented over the signer process; the key is not in this process.
 pub trait CheckpointSigner: Send {
@@ -155,6 +156,10 @@ pub(crate) struct Log {
     checkpoint: VerifiedCheckpoint,
     /// Tiles written by the last batch, for the proofs of its leaves.
     recent: BTreeMap<(u8, u64), Vec<Hash>>,
+    /// A signed checkpoint of `tree` that waits for its witnesses. Nobody was told of its leaves.
+    pending: Option<Vec<u8>>,
+    /// Whether the published checkpoint lacks a witness that is asked.
+    lacking: bool,
 }
 
 /// Files of a batch, in the order in which they are written. A file that the checkpoint of size `old` needs is never
@@ -185,12 +190,14 @@ impl Sink for Batch {
 }
 
 impl Log {
-    /// Opens a log, or starts one of size 0 with a signed checkpoint.
+    /// Opens a log, or starts one of size 0 with a signed checkpoint. Where witnesses are required (`hold`), what was
+    /// signed before a stop waits for them.
     pub(crate) fn open(
         folder: PathBuf,
         id: LogId,
         files: &dyn Files,
         signer: &mut dyn CheckpointSigner,
+        hold: bool,
     ) -> Result<Self, LogError> {
         let key: NoteKey = id.key.parse()?;
         let path = folder.join("checkpoint");
@@ -207,7 +214,7 @@ impl Log {
             let checkpoint = VerifiedCheckpoint::open(&note, &key)
                 .map_err(|source| LogError::Checkpoint { path: path.clone(), source })?;
             publish(&folder, &note, files)?;
-            return Ok(Self { id, key, folder, tree, checkpoint, recent: BTreeMap::new() });
+            return Ok(Self::at(id, key, folder, tree, checkpoint));
         }
         let note = files.read(&path).map_err(|source| LogError::Io { path: path.clone(), source })?;
         let checkpoint = VerifiedCheckpoint::open(&note, &key)
@@ -218,11 +225,16 @@ impl Log {
                 format!("tiles lead to root {}, the checkpoint says {}", tree.root(), checkpoint.root());
             return Err(LogError::Damaged { path, what });
         }
-        let mut log = Self { id, key, folder, tree, checkpoint, recent: BTreeMap::new() };
+        let mut log = Self::at(id, key, folder, tree, checkpoint);
         if let Some(text) = signer.last(&log.id)? {
-            log.roll_forward(&text, files, signer)?;
+            log.roll_forward(&text, files, signer, hold)?;
         }
         Ok(log)
+    }
+
+    fn at(id: LogId, key: NoteKey, folder: PathBuf, tree: Tree, checkpoint: VerifiedCheckpoint) -> Self {
+        // Whom it lacks is found out at the first look.
+        Self { id, key, folder, tree, checkpoint, recent: BTreeMap::new(), pending: None, lacking: true }
     }
 
     /// Publishes a checkpoint that was signed before a stop and never published: the signer will sign no other of its
@@ -232,6 +244,7 @@ impl Log {
         text: &str,
         files: &dyn Files,
         signer: &mut dyn CheckpointSigner,
+        hold: bool,
     ) -> Result<(), LogError> {
         let path = self.folder.join("checkpoint");
         let signed = Checkpoint::parse(text)
@@ -263,10 +276,31 @@ impl Log {
         let note = sign(&self.id, &self.key, &tree, signer)?;
         let checkpoint = VerifiedCheckpoint::open(&note, &self.key)
             .map_err(|source| LogError::Checkpoint { path: path.clone(), source })?;
-        publish(&self.folder, &note, files)?;
         self.tree = tree;
+        if hold {
+            self.pending = Some(note);
+            return Ok(());
+        }
+        publish(&self.folder, &note, files)?;
         self.checkpoint = checkpoint;
         Ok(())
+    }
+
+    /// Signs the tree of a checkpoint in another log's name and publishes that in its place.
+    pub(crate) fn rename(
+        folder: &Path,
+        id: &LogId,
+        before: &VerifiedCheckpoint,
+        files: &dyn Files,
+        signer: &mut dyn CheckpointSigner,
+    ) -> Result<(), LogError> {
+        let tree = load(folder, before.size(), files)?;
+        if tree.root() != before.root() {
+            let what = format!("tiles lead to root {}, the checkpoint says {}", tree.root(), before.root());
+            return Err(LogError::Damaged { path: folder.join("checkpoint"), what });
+        }
+        let note = sign(id, &id.key.parse()?, &tree, signer)?;
+        publish(folder, &note, files)
     }
 
     pub(crate) fn checkpoint(&self) -> &VerifiedCheckpoint {
@@ -275,19 +309,103 @@ impl Log {
 
     /// Appends leaves and makes them durable: tiles, their folders, then the checkpoint and its folder.
     ///
-    /// On error nothing was published, unless the error is [`Uncertain`]: then only a reopened log knows.
+    /// On error nothing was published, unless the error is [`AppendError::Uncertain`]: then only a reopened log knows.
+    /// After [`AppendError::Unwitnessed`] the leaves wait, and nothing else is taken before [`Log::complete`].
     pub(crate) fn append(
         &mut self,
         leaves: &[Vec<u8>],
         files: &dyn Files,
         signer: &mut dyn CheckpointSigner,
+        witnesses: Option<&mut Witnesses>,
     ) -> Result<(), AppendError> {
         let before = self.tree.clone();
-        let result = self.try_append(leaves, files, signer);
-        if result.is_err() {
+        let result = self.try_append(leaves, files, signer, witnesses);
+        if result.is_err() && self.pending.is_none() {
             self.tree = before;
         }
         result
+    }
+
+    /// Whether leaves wait for their witnesses.
+    pub(crate) const fn is_pending(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    pub(crate) const fn is_lacking(&self) -> bool {
+        self.lacking
+    }
+
+    /// Asks for what a checkpoint that waits still lacks, and publishes it.
+    pub(crate) fn complete(
+        &mut self,
+        files: &dyn Files,
+        witnesses: &mut Witnesses,
+    ) -> Result<(), AppendError> {
+        match self.pending.clone() {
+            Some(note) => self.witnessed(note, files, Some(witnesses)),
+            None => Ok(()),
+        }
+    }
+
+    /// Asks again the witnesses whose cosignatures the published checkpoint lacks; publishes it with what came.
+    pub(crate) fn cosign_again(
+        &mut self,
+        files: &dyn Files,
+        witnesses: &mut Witnesses,
+    ) -> Result<(), AppendError> {
+        let size = self.checkpoint.size();
+        let note = self.checkpoint.note().to_vec();
+        if size == 0 || witnesses.all_cosigned(&note) {
+            self.lacking = size == 0;
+            return Ok(());
+        }
+        let cosigned = {
+            let nodes = self.nodes(files);
+            witnesses.cosign(self.id.name, &note, size, &|from| consistency_proof(&nodes, from, size))
+        };
+        if cosigned.note.len() > note.len() {
+            let checkpoint = self.opened(&cosigned.note)?;
+            publish(&self.folder, &cosigned.note, files).map_err(AppendError::Uncertain)?;
+            self.checkpoint = checkpoint;
+        }
+        self.lacking = !cosigned.whole;
+        Ok(())
+    }
+
+    fn opened(&self, note: &[u8]) -> Result<VerifiedCheckpoint, LogError> {
+        VerifiedCheckpoint::open(note, &self.key)
+            .map_err(|source| LogError::Checkpoint { path: self.folder.join("checkpoint"), source })
+    }
+
+    /// Publishes a signed checkpoint of the present tree once it has its witnesses.
+    fn witnessed(
+        &mut self,
+        note: Vec<u8>,
+        files: &dyn Files,
+        witnesses: Option<&mut Witnesses>,
+    ) -> Result<(), AppendError> {
+        let (old, size) = (self.checkpoint.size(), self.tree.size());
+        let note = match witnesses {
+            None => note,
+            Some(witnesses) => {
+                let cosigned = {
+                    let nodes = TileReader::new(&self.folder, size, files, Some(&self.recent));
+                    witnesses.cosign(self.id.name, &note, size, &|from| consistency_proof(&nodes, from, size))
+                };
+                self.lacking = !cosigned.whole;
+                if let Some(why) = cosigned.too_few {
+                    self.pending = Some(cosigned.note);
+                    return Err(AppendError::Unwitnessed(why));
+                }
+                cosigned.note
+            }
+        };
+        let checkpoint = self.opened(&note)?;
+        publish(&self.folder, &note, files).map_err(AppendError::Uncertain)?;
+        self.pending = None;
+        self.checkpoint = checkpoint;
+        self.tidy(old, files);
+        Ok(())
     }
 
     fn try_append(
@@ -295,6 +413,7 @@ impl Log {
         leaves: &[Vec<u8>],
         files: &dyn Files,
         signer: &mut dyn CheckpointSigner,
+        witnesses: Option<&mut Witnesses>,
     ) -> Result<(), AppendError> {
         let old = self.tree.size();
         let mut batch = Batch { old, files: Vec::new(), tiles: BTreeMap::new() };
@@ -328,13 +447,8 @@ impl Log {
             }
             Err(error) => return Err(error.into()),
         };
-        let checkpoint = VerifiedCheckpoint::open(&note, &self.key)
-            .map_err(|source| LogError::Checkpoint { path: self.folder.join("checkpoint"), source })?;
-        publish(&self.folder, &note, files).map_err(AppendError::Uncertain)?;
-        self.checkpoint = checkpoint;
         self.recent = batch.tiles;
-        self.tidy(old, files);
-        Ok(())
+        self.witnessed(note, files, witnesses)
     }
 
     fn may_have_signed(&self, old: u64, signer: &mut dyn CheckpointSigner) -> bool {
@@ -358,6 +472,35 @@ impl Log {
                 self.remove_partial(&Tile { level, index, width: 1 }.path(), files);
                 if level == 0 {
                     self.remove_partial(&entries_path(index, 1), files);
+                }
+            }
+        }
+    }
+
+    /// Removes partial tiles that are wider than the tree: written before a stop, vouched for by no checkpoint. Other
+    /// leaves may now take their places, and what is left of the old ones would look like damage. For the one that writes:
+    /// a reader does not know what was signed, and would take the tiles of a checkpoint that is yet to be published.
+    pub(crate) fn sweep(&self, files: &dyn Files) {
+        let size = self.tree.size();
+        for level in 0..8u8 {
+            let first = size.checked_shr(8 * u32::from(level)).unwrap_or(0) / WIDTH;
+            for index in first.. {
+                let is = usize::from(width_at(level, index, size));
+                let mut paths = vec![Tile { level, index, width: 1 }.path()];
+                paths.extend((level == 0).then(|| entries_path(index, 1)));
+                let mut any = false;
+                for folder in
+                    paths.iter().filter_map(|path| self.folder.join(path).parent().map(Path::to_path_buf))
+                {
+                    for name in files.list(&folder).unwrap_or_default() {
+                        any = true;
+                        if name.parse::<usize>().is_ok_and(|width| width > is) {
+                            let _ = files.remove(&folder.join(name));
+                        }
+                    }
+                }
+                if !any {
+                    break;
                 }
             }
         }
@@ -395,6 +538,9 @@ pub(crate) enum AppendError {
     /// The checkpoint was being replaced: the disk may hold either.
     #[error("{0}")]
     Uncertain(LogError),
+    /// The leaves are durable and signed, and wait for witnesses.
+    #[error("{0}")]
+    Unwitnessed(String),
 }
 
 impl From<SignError> for AppendError {
@@ -453,7 +599,7 @@ fn load(folder: &Path, size: u64, files: &dyn Files) -> Result<Tree, LogError> {
 }
 
 /// The hashes of a tile; a wider file serves as well where the exact one was superseded.
-fn read_tile(folder: &Path, tile: Tile, files: &dyn Files) -> Result<Vec<Hash>, LogError> {
+pub(crate) fn read_tile(folder: &Path, tile: Tile, files: &dyn Files) -> Result<Vec<Hash>, LogError> {
     let path = folder.join(tile.path());
     let full = Tile { width: WIDTH as u16, ..tile };
     let bytes = match files.read(&path) {
@@ -510,7 +656,7 @@ fn leaves(
     Ok(found)
 }
 
-fn read_bundle(
+pub(crate) fn read_bundle(
     folder: &Path,
     bundle: u64,
     size: u64,

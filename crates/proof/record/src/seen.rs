@@ -15,6 +15,8 @@ use crate::{Store, StoreError};
 pub enum Seen {
     /// Never seen before.
     First,
+    /// It has another name and key, and everything that was seen: a restored home.
+    Renamed { from: u64, to: u64 },
     /// It extends what was seen.
     Extends { from: u64, to: u64 },
 }
@@ -27,9 +29,9 @@ pub enum RolledBack {
     #[error("the log does not contain the first {seen} records that were seen before: it was forked")]
     Forked { seen: u64 },
     #[error(
-        "this place held log {before}, now it holds {now}: the home was replaced; if you did that, remove {memory}"
+        "this place held log {before} with {seen} records that were seen, now it holds {now} without all of them: the home was replaced, or restored from an older backup; if you did that and accept the loss, remove {memory}"
     )]
-    Replaced { before: String, now: String, memory: PathBuf },
+    Replaced { before: String, seen: u64, now: String, memory: PathBuf },
     #[error("{path}: memory of checkpoints is unreadable")]
     Memory { path: PathBuf, source: io::Error },
     #[error(
@@ -77,9 +79,19 @@ pub fn compare(
     };
     let seen = match before {
         None => Seen::First,
+        // A restored home goes on as another log. It may, if nothing that was seen is missing from it.
         Some(before) if before.origin != checkpoint.origin() => {
-            let now = checkpoint.origin().to_owned();
-            return Err(RolledBack::Replaced { before: before.origin, now, memory: place });
+            let (size, now) = (before.size, checkpoint.size());
+            let continues = size <= now
+                && (size == 0
+                    || prove(size).is_ok_and(|proof| {
+                        verify_consistency(size, now, &before.root, &checkpoint.root(), &proof).is_ok()
+                    }));
+            if !continues {
+                let now = checkpoint.origin().to_owned();
+                return Err(RolledBack::Replaced { before: before.origin, seen: size, now, memory: place });
+            }
+            Seen::Renamed { from: size, to: now }
         }
         Some(before) if before.size > checkpoint.size() => {
             return Err(RolledBack::Smaller { seen: before.size, now: checkpoint.size() });
@@ -108,9 +120,19 @@ pub fn compare(
     Ok(seen)
 }
 
-/// Size of the log that is remembered of a home, if it is this log.
-pub fn size(memory: &Path, home: &Path, origin: &str) -> Option<u64> {
+/// What is remembered of the log of a home.
+pub fn last(memory: &Path, home: &Path) -> Option<Checkpoint> {
     let place = memory.join(Digest::sha256(home.as_os_str().as_encoded_bytes()).hex());
-    let before = Checkpoint::parse(&fs::read_to_string(place).ok()?).ok()?;
-    (before.origin == origin).then_some(before.size)
+    Checkpoint::parse(&fs::read_to_string(place).ok()?).ok()
+}
+
+/// Forgets what was seen of a home.
+///
+/// # Errors
+/// The memory cannot be changed.
+pub fn forget(memory: &Path, home: &Path) -> io::Result<()> {
+    match fs::remove_file(memory.join(Digest::sha256(home.as_os_str().as_encoded_bytes()).hex())) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }

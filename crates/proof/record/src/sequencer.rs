@@ -1,9 +1,10 @@
 //! The one thread that writes: it takes everything that is waiting, makes it durable as a group, then answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use linkward_ledger::merkle::{Hash, inclusion_proof, leaf_hash};
 use linkward_ledger::{Body, Envelope, LogName, VerifiedCheckpoint};
@@ -13,10 +14,13 @@ use crate::Files;
 use crate::blobs::{Packs, Place};
 use crate::index::Index;
 use crate::log::{AppendError, CheckpointSigner, Log};
-use crate::store::StoreError;
+use crate::store::{StoreError, fold_forward};
+use crate::witnesses::Witnesses;
 
 /// Most leaves of one group.
 const GROUP: usize = 1024;
+/// How often an idle log looks after cosignatures that it lacks.
+const TEND: Duration = Duration::from_millis(500);
 
 /// A leaf that is durable, and its proof.
 #[derive(Clone, Debug)]
@@ -55,6 +59,7 @@ pub(crate) struct Sequencer {
     pub(crate) logs: Logs,
     pub(crate) index: Index,
     pub(crate) signer: Box<dyn CheckpointSigner>,
+    pub(crate) witnesses: Option<Witnesses>,
     /// Set once the disk's state is uncertain: nothing is written until the home is opened again.
     pub(crate) poisoned: Option<String>,
 }
@@ -62,7 +67,7 @@ pub(crate) struct Sequencer {
 impl Sequencer {
     /// Runs until every sender is gone.
     pub(crate) fn run(mut self, jobs: &Receiver<Job>) {
-        while let Ok(first) = jobs.recv() {
+        while let Some(first) = self.next(jobs) {
             let mut count = first.leaves.len();
             let mut group = vec![first];
             while count < GROUP
@@ -73,6 +78,77 @@ impl Sequencer {
             }
             self.commit(group);
         }
+    }
+
+    /// The next job; while there is none, what lacks witnesses is tended.
+    fn next(&mut self, jobs: &Receiver<Job>) -> Option<Job> {
+        loop {
+            let lacks = |log: &Arc<Mutex<Log>>| {
+                let log = log.lock().unwrap_or_else(PoisonError::into_inner);
+                log.is_pending() || log.is_lacking()
+            };
+            if self.witnesses.is_none() || !self.logs.values().any(lacks) {
+                return jobs.recv().ok();
+            }
+            match jobs.recv_timeout(TEND) {
+                Ok(job) => return Some(job),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => self.tend(),
+            }
+        }
+    }
+
+    fn tend(&mut self) {
+        if self.poisoned.is_some() {
+            return;
+        }
+        for name in self.logs.keys().copied().collect::<Vec<_>>() {
+            // What witnesses still lack to say is shown by how they stand.
+            let _ = self.complete(name);
+            let (Some(log), Some(witnesses)) = (self.logs.get(&name), &mut self.witnesses) else { continue };
+            if !witnesses.watch(name) {
+                continue;
+            }
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            if log.is_lacking()
+                && !log.is_pending()
+                && let Err(error) = log.cosign_again(self.files.as_ref(), witnesses)
+            {
+                self.poisoned = Some(error.to_string());
+            }
+        }
+    }
+
+    /// Publishes what waits for witnesses, and folds it into the index.
+    fn complete(&mut self, name: LogName) -> Result<(), StoreError> {
+        let log = Arc::clone(self.logs.get(&name).ok_or(StoreError::NoLog(name))?);
+        {
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            if !log.is_pending() {
+                return Ok(());
+            }
+            let Some(witnesses) = &mut self.witnesses else { return Ok(()) };
+            let result = log.complete(self.files.as_ref(), witnesses);
+            self.published(result)?;
+        }
+        let folded =
+            fold_forward(&mut self.index, &self.logs, self.packs.folder(), &self.blobs, self.files.as_ref());
+        if let Err(error) = &folded {
+            self.poisoned = Some(format!("the index could not be written: {error}"));
+        }
+        folded
+    }
+
+    fn published(&mut self, result: Result<(), AppendError>) -> Result<(), StoreError> {
+        result.map_err(|error| match error {
+            AppendError::NotDone(error) => StoreError::Log(error),
+            AppendError::Unwitnessed(why) => StoreError::Unwitnessed(why),
+            AppendError::Uncertain(error) => {
+                let why = error.to_string();
+                self.poisoned = Some(why.clone());
+                StoreError::Poisoned(why)
+            }
+        })
     }
 
     fn commit(&mut self, group: Vec<Job>) {
@@ -103,12 +179,22 @@ impl Sequencer {
     }
 
     fn commit_log(&mut self, name: LogName, jobs: &[Job]) -> Result<Vec<Included>, StoreError> {
+        // Nothing follows what waits for its witnesses: what waits is never more than one group.
+        self.complete(name)?;
         let log = Arc::clone(self.logs.get(&name).ok_or(StoreError::NoLog(name))?);
         // Data first: a leaf may never name a blob that a crash can take away.
         let mut blobs: Vec<(Digest, Vec<u8>)> =
             jobs.iter().flat_map(|job| job.blobs.iter().cloned()).collect();
         blobs.sort_by_key(|(digest, _)| *digest);
         blobs.dedup_by_key(|(digest, _)| *digest);
+        // Nor one that another group stored since its caller looked: what is deleted must be gone from every place.
+        let mut known = BTreeSet::new();
+        for (digest, _) in &blobs {
+            if self.index.stored(digest)? {
+                known.insert(*digest);
+            }
+        }
+        blobs.retain(|(digest, _)| !known.contains(digest));
         let io = |source| StoreError::Io { path: self.blobs.clone(), source };
         let places = self.packs.append(&blobs, self.files.as_ref()).map_err(io)?;
         let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
@@ -134,14 +220,9 @@ impl Sequencer {
             fresh.push(leaf.bytes.clone());
         }
         if !fresh.is_empty() {
-            log.append(&fresh, self.files.as_ref(), self.signer.as_mut()).map_err(|error| match error {
-                AppendError::NotDone(error) => StoreError::Log(error),
-                AppendError::Uncertain(error) => {
-                    let why = error.to_string();
-                    self.poisoned = Some(why.clone());
-                    StoreError::Poisoned(why)
-                }
-            })?;
+            let witnesses = self.witnesses.as_mut().filter(|witnesses| witnesses.watch(name));
+            let result = log.append(&fresh, self.files.as_ref(), self.signer.as_mut(), witnesses);
+            self.published(result)?;
         }
         let checkpoint = log.checkpoint().clone();
         self.fold(name, jobs, &indexes, &blobs, &places, &hashes, &checkpoint)?;

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 use std::thread::JoinHandle;
 
 use linkward_ledger::log_proof::LogProof;
@@ -20,7 +20,10 @@ use crate::blobs::{self, Packs, Place, Scan};
 use crate::index::{Filter, Index, Row};
 use crate::journal::Journal;
 use crate::log::{CheckpointSigner, Log, LogError};
+use crate::lookup::Lookups;
+use crate::retention;
 use crate::sequencer::{Included, Job, Leaf, Logs, Sequencer};
+use crate::witnesses::{Standing, Standings, Witnesses};
 use crate::{FORMAT, Files};
 
 /// Jobs that may wait for the sequencer; callers block beyond that.
@@ -51,12 +54,18 @@ pub enum StoreError {
     DocumentMissing(Digest),
     #[error("{path}: blob {digest} is missing or damaged")]
     Blob { path: PathBuf, digest: Digest },
+    #[error("document {digest} was deleted by retention, as record {tombstone} says")]
+    Deleted { digest: Digest, tombstone: u64 },
+    #[error(transparent)]
+    Hold(#[from] linkward_ledger::retention::HoldUnreadable),
     #[error("leaf {index} is damaged")]
     Record { index: u64, source: RecordedError },
     #[error("nothing can be written until the home is opened again: {0}")]
     Poisoned(String),
     #[error("the group's write failed: {0}")]
     Group(String),
+    #[error("{0}")]
+    Unwitnessed(String),
     #[error("the sequencer has stopped")]
     Stopped,
 }
@@ -66,6 +75,7 @@ impl StoreError {
     pub(crate) fn again(&self) -> Self {
         match self {
             Self::Poisoned(why) => Self::Poisoned(why.clone()),
+            Self::Unwitnessed(why) => Self::Unwitnessed(why.clone()),
             other => Self::Group(other.to_string()),
         }
     }
@@ -87,6 +97,10 @@ struct Inner {
     sender: Mutex<Option<SyncSender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     journal: Journal,
+    standings: Option<Standings>,
+    lookups: Lookups,
+    /// Held shared from when a caller finds a blob stored until its record is; alone while blobs are deleted.
+    appending: RwLock<()>,
     _lock: File,
 }
 
@@ -130,7 +144,21 @@ impl Store {
         root: &Path,
         files: Arc<dyn Files>,
         settings: Settings,
+        signer: Box<dyn CheckpointSigner>,
+    ) -> Result<Self, StoreError> {
+        Self::open_witnessed(root, files, settings, signer, None)
+    }
+
+    /// As [`Store::open`]; checkpoints are shown to these witnesses before they are published.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_witnessed(
+        root: &Path,
+        files: Arc<dyn Files>,
+        settings: Settings,
         mut signer: Box<dyn CheckpointSigner>,
+        witnesses: Option<Witnesses>,
     ) -> Result<Self, StoreError> {
         let io = |path: &Path| {
             let path = path.to_path_buf();
@@ -154,14 +182,23 @@ impl Store {
         let mut logs = Logs::new();
         for id in &settings.logs {
             let folder = root.join("logs").join(id.name.as_str());
-            let log = Log::open(folder, id.clone(), files.as_ref(), signer.as_mut())?;
+            let hold = witnesses.as_ref().is_some_and(|all| all.required() && all.watch(id.name));
+            let log = Log::open(folder, id.clone(), files.as_ref(), signer.as_mut(), hold)?;
+            log.sweep(files.as_ref());
             logs.insert(id.name, Arc::new(Mutex::new(log)));
         }
         let packs = Packs::open(&blobs, files.as_ref()).map_err(io(&blobs))?;
-        let index = open_index(root, &logs, packs.folder(), &blobs, files.as_ref())?;
+        let mut index = open_index(root, &logs, packs.folder(), &blobs, files.as_ref())?;
+        let waits = |log: &Arc<Mutex<Log>>| log.lock().unwrap_or_else(PoisonError::into_inner).is_pending();
+        // What a tombstone says is gone, a leaf that waits for its witnesses may have brought back.
+        if !logs.values().any(waits) {
+            retention::sweep(&mut index, &blobs, files.as_ref())?;
+        }
         let reader = Index::open(&root.join("index.db"))?;
         let (sender, jobs) = sync_channel(QUEUE);
+        let standings = witnesses.as_ref().map(Witnesses::standings);
         let sequencer = Sequencer {
+            witnesses,
             files: Arc::clone(&files),
             blobs: blobs.clone(),
             packs,
@@ -183,11 +220,17 @@ impl Store {
             sender: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
             journal: Journal::open(&root.join("journal")).map_err(io(root))?,
+            standings,
+            lookups: Lookups::default(),
+            appending: RwLock::new(()),
             _lock: lock,
         });
         let store = Self { inner };
-        store.seal_journal(Instant::now())?;
-        Ok(store)
+        match store.seal_journal(Instant::now()) {
+            // What could not be sealed stays in the journal: a home can be read while its witnesses are away.
+            Ok(_) | Err(StoreError::Unwitnessed(_)) => Ok(store),
+            Err(error) => Err(error),
+        }
     }
 
     /// Appends a value as a record; returns when it is durable, with the proof that it is in the log.
@@ -213,6 +256,16 @@ impl Store {
         values: Vec<(T, Vec<Vec<u8>>)>,
         now: Instant,
     ) -> Result<Vec<Recorded<T>>, StoreError> {
+        let _shared = self.inner.appending.read().unwrap_or_else(PoisonError::into_inner);
+        self.append_held(values, now)
+    }
+
+    /// As [`Store::append_many`], for who holds the lock of appending already.
+    pub(crate) fn append_held<T: Recordable>(
+        &self,
+        values: Vec<(T, Vec<Vec<u8>>)>,
+        now: Instant,
+    ) -> Result<Vec<Recorded<T>>, StoreError> {
         let mut leaves = Vec::with_capacity(values.len());
         let mut small = Vec::new();
         let mut large = Vec::new();
@@ -231,13 +284,13 @@ impl Store {
             );
             let given: BTreeSet<Digest> = documents.iter().map(|document| Digest::sha256(document)).collect();
             for digest in &body.documents {
-                if !given.contains(digest) && self.inner.index().place(digest)?.is_none() {
+                if !given.contains(digest) && !self.inner.index().stored(digest)? {
                     return Err(StoreError::DocumentMissing(*digest));
                 }
             }
             for bytes in documents.into_iter().chain([blob.clone()]) {
                 let digest = Digest::sha256(&bytes);
-                if self.inner.index().place(&digest)?.is_some() {
+                if self.inner.index().stored(&digest)? {
                     continue;
                 }
                 if bytes.len() <= blobs::SMALL {
@@ -328,7 +381,13 @@ impl Store {
     /// # Errors
     /// The blob is known but cannot be read whole.
     pub fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
-        let place = self.inner.index().place(digest)?;
+        let place = {
+            let index = self.inner.index();
+            if let Some(tombstone) = index.tombstone(digest)? {
+                return Err(StoreError::Deleted { digest: *digest, tombstone });
+            }
+            index.place(digest)?
+        };
         let blobs = self.inner.root.join("blobs");
         let Some(place) = place else { return Ok(None) };
         let (path, bytes) = match place {
@@ -343,8 +402,15 @@ impl Store {
                 (path, bytes)
             }
         };
+        let bytes = match bytes {
+            Ok(bytes) if Digest::sha256(&bytes) == *digest => return Ok(Some(bytes)),
+            other => other,
+        };
+        // It may have been deleted since its place was looked up.
+        if let Some(tombstone) = self.inner.index().tombstone(digest)? {
+            return Err(StoreError::Deleted { digest: *digest, tombstone });
+        }
         match bytes {
-            Ok(bytes) if Digest::sha256(&bytes) == *digest => Ok(Some(bytes)),
             Ok(_) => Err(StoreError::Blob { path, digest: *digest }),
             Err(source) => Err(StoreError::Io { path, source }),
         }
@@ -353,6 +419,28 @@ impl Store {
     /// The newest checkpoint of a log; the evidence log's where the home has no such log.
     pub fn checkpoint(&self, log: LogName) -> Result<VerifiedCheckpoint, StoreError> {
         Ok(self.inner.log(log)?.checkpoint().clone())
+    }
+
+    /// The index for reading, and for forgetting what is gone.
+    pub(crate) fn index(&self) -> MutexGuard<'_, Index> {
+        self.inner.index()
+    }
+
+    /// Keeps every append away until it is dropped.
+    pub(crate) fn alone(&self) -> RwLockWriteGuard<'_, ()> {
+        self.inner.appending.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn lookups(&self) -> &Lookups {
+        &self.inner.lookups
+    }
+
+    pub(crate) fn files(&self) -> &dyn Files {
+        self.inner.files.as_ref()
+    }
+
+    pub(crate) fn log(&self, name: LogName) -> Result<MutexGuard<'_, Log>, StoreError> {
+        self.inner.log(name)
     }
 
     pub fn log_id(&self, log: LogName) -> Option<LogId> {
@@ -394,6 +482,10 @@ impl Store {
     /// Tiles are missing or damaged.
     pub fn consistency(&self, log: LogName, from: u64, to: u64) -> Result<Vec<Hash>, StoreError> {
         let log = self.inner.log(log)?;
+        if from > to {
+            let source = linkward_ledger::ProofError::Shrinks { from, to }.into();
+            return Err(StoreError::Record { index: from, source });
+        }
         Ok(consistency_proof(&log.nodes(self.inner.files.as_ref()), from, to)?)
     }
 
@@ -401,6 +493,25 @@ impl Store {
     /// The index cannot be read.
     pub fn rows(&self, filter: &Filter) -> Result<Vec<Row>, StoreError> {
         Ok(self.inner.index().rows(filter)?)
+    }
+
+    /// Records from an index on, oldest first, without a gap: for folds that must miss none. The index may be a moment
+    /// behind the log; what it does not have yet is for the next call.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn rows_from(&self, from: u64, most: usize) -> Result<Vec<Row>, StoreError> {
+        let size = self.checkpoint(LogName::Evidence)?.size();
+        let until = size.min(from.saturating_add(most as u64));
+        if from >= until {
+            return Ok(Vec::new());
+        }
+        let limit = usize::try_from(until - from).unwrap_or(most);
+        let mut rows = self.rows(&Filter { kind: None, term: None, before: Some(until), limit })?;
+        rows.reverse();
+        let gapless = rows.iter().zip(from..).take_while(|(row, index)| row.index == *index).count();
+        rows.truncate(gapless);
+        Ok(rows)
     }
 
     /// The body of a record, proven to be in the log.
@@ -421,6 +532,12 @@ impl Store {
     /// The index cannot be read.
     pub fn terms(&self, kind: TermKind, prefix: &str, limit: usize) -> Result<Vec<String>, StoreError> {
         Ok(self.inner.index().terms(kind, prefix, limit)?)
+    }
+
+    /// How the witnesses stand that this home asks; `None` where it asks none.
+    pub fn witnesses(&self) -> Option<Vec<Standing>> {
+        let standings = self.inner.standings.as_ref()?;
+        Some(standings.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     /// The journal of gate decisions.
@@ -521,8 +638,10 @@ pub(crate) fn fold_forward(
         let mut scan = Scan::new(&path, files, if pack == last_pack { last_offset } else { 0 });
         index.transact(|fold| {
             while let Some(Ok(frame)) = scan.next() {
-                let length = frame.blob.len() as u32;
-                fold.blob(&frame.digest, Place::Pack { pack, offset: frame.offset, length })?;
+                let (offset, length) = (frame.offset, frame.length);
+                if !frame.erased {
+                    fold.blob(&frame.digest, Place::Pack { pack, offset, length })?;
+                }
             }
             fold.set("pack", u64::from(pack))?;
             fold.set("offset", scan.offset())

@@ -1,20 +1,25 @@
 //! Reading the whole record again: every tile, entry and blob, in constant memory; and making the index anew.
 
+mod deletions;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use linkward_ledger::key::NoteKey;
+use linkward_ledger::lookup::{Committed, TermsOf, key};
 use linkward_ledger::merkle::{Hash, leaf_hash};
 use linkward_ledger::tile::{Tile, WIDTH, entries_path, width_at};
-use linkward_ledger::{Body, Envelope, LogId, LogName, VerifiedCheckpoint};
+use linkward_ledger::{Body, Envelope, Kind, LogId, LogName, VerifiedCheckpoint};
 use linkward_model::{Code, Digest};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use self::deletions::{Deletions, Document};
 use crate::blobs::{self, Scan};
 use crate::index::Index;
 use crate::log::{Log, Sink, Tree, split_entries};
+use crate::lookup::Check;
 use crate::sequencer::Logs;
 use crate::store::{StoreError, fold_forward};
 use crate::{FORMAT, Files, RealFiles};
@@ -34,11 +39,22 @@ pub struct Verified {
     pub records: u64,
     pub entries: u64,
     pub blobs: u64,
+    /// Documents that were deleted by retention, as tombstones say.
+    pub deleted: u64,
+    /// Those of them that are still there: the next start of the home removes them.
+    pub undeleted: u64,
 }
 
 impl fmt::Display for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} records, {} log entries, {} blobs", self.records, self.entries, self.blobs)
+        write!(f, "{} records, {} log entries, {} blobs", self.records, self.entries, self.blobs)?;
+        if self.deleted > 0 {
+            write!(f, ", {} documents deleted by retention", self.deleted)?;
+        }
+        if self.undeleted > 0 {
+            write!(f, " ({} of them still there until the home is opened again)", self.undeleted)?;
+        }
+        Ok(())
     }
 }
 
@@ -63,6 +79,19 @@ impl fmt::Display for Progress {
 /// # Errors
 /// The first damage.
 pub fn verify(root: &Path, logs: &[LogId], progress: &mut dyn FnMut(Progress)) -> Result<Verified, Damage> {
+    verify_with(root, logs, &|_| None, progress)
+}
+
+/// As [`verify`], with what terms an entry of the signing log carries: its look-up index is checked too.
+///
+/// # Errors
+/// The first damage.
+pub fn verify_with(
+    root: &Path,
+    logs: &[LogId],
+    terms_of: &TermsOf<'_>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Verified, Damage> {
     let files = RealFiles;
     let format = root.join("format");
     match std::fs::read_to_string(&format) {
@@ -75,21 +104,37 @@ pub fn verify(root: &Path, logs: &[LogId], progress: &mut dyn FnMut(Progress)) -
         }
         Err(error) => return Err(unreadable(&format, &error)),
     }
-    let mut places = Places::scan(&root.join("blobs"), &files)?;
-    let mut verified = Verified { records: 0, entries: 0, blobs: 0 };
-    for id in logs {
+    let blobs = root.join("blobs");
+    let mut deletions =
+        Deletions::new().map_err(|error| damage(&blobs, format!("temporary database: {error}")))?;
+    let mut places = Places::scan(&blobs, &files, &deletions)?;
+    let mut verified = Verified { records: 0, entries: 0, blobs: 0, deleted: 0, undeleted: 0 };
+    let scratch = Scratch::new("lookup").map_err(|error| unreadable(root, &error))?;
+    let mut lookups = Lookups { check: Check::new(&scratch.0), terms_of };
+    // The evidence log last: its records commit to the index of the others.
+    let (evidence, others): (Vec<_>, Vec<_>) = logs.iter().partition(|id| id.name == LogName::Evidence);
+    for id in others.into_iter().chain(evidence) {
         let folder = root.join("logs").join(id.name.as_str());
         let size = check_log(&folder, id, &files, progress, &mut |index, leaf, file| {
-            if id.name != LogName::Evidence {
-                return Ok(());
-            }
-            check_record(index, leaf, file, &mut places)
+            let body = match id.name {
+                LogName::Evidence => {
+                    let (envelope, body) = check_record(index, leaf, file, &mut places, &deletions)?;
+                    let mut again =
+                        |blob: &Digest| places.require(blob, "a record whose document is deleted");
+                    deletions.fold(index, &envelope, &body, file, &mut again)?;
+                    Some(body)
+                }
+                _ => None,
+            };
+            lookups.check(id.name, index, leaf, body.as_ref(), file)
         })?;
         match id.name {
             LogName::Evidence => verified.records = size,
             _ => verified.entries += size,
         }
     }
+    (verified.deleted, verified.undeleted) =
+        deletions.end(&blobs, &mut |digest| matches!(places.look(digest, ""), Ok(Looked::Found(_))))?;
     verified.blobs = places.count;
     check_index(root, logs, &files)?;
     Ok(verified)
@@ -238,7 +283,72 @@ fn check_leaf(
     Err(damage(wrong, format!("entry {index} and its hash in the tile differ")))
 }
 
-fn check_record(index: u64, leaf: &[u8], file: &Path, places: &mut Places) -> Result<(), Damage> {
+/// A folder for the time of a check.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(what: &str) -> io::Result<Self> {
+        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let name = format!("linkward-verify-{what}-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir(&folder)?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The look-up index, made again leaf by leaf.
+struct Lookups<'a> {
+    check: Check,
+    terms_of: &'a TermsOf<'a>,
+}
+
+impl Lookups<'_> {
+    fn check(
+        &mut self,
+        log: LogName,
+        index: u64,
+        leaf: &[u8],
+        body: Option<&Body>,
+        file: &Path,
+    ) -> Result<(), Damage> {
+        if let Some(body) = body.filter(|body| body.kind == Kind::Index) {
+            let committed = Committed::read(body).ok_or_else(|| {
+                damage(file, format!("record {index} commits to no index that can be read"))
+            })?;
+            if let Some((log, run)) = self.check.wrong(&committed) {
+                let what = format!(
+                    "record {index} commits to another look-up index of the {} log's entries {} to {} than they lead to",
+                    log.as_str(),
+                    run.from,
+                    run.until
+                );
+                return Err(damage(file, what));
+            }
+        }
+        let keys = match (log, body) {
+            (LogName::Certificates, _) => return Ok(()),
+            (_, Some(body)) => body.terms.iter().map(key).collect(),
+            (_, None) => (self.terms_of)(leaf).unwrap_or_default().iter().map(key).collect(),
+        };
+        self.check.push(log, keys).map_err(|error| unreadable(file, &error))
+    }
+}
+
+fn check_record(
+    index: u64,
+    leaf: &[u8],
+    file: &Path,
+    places: &mut Places,
+    deletions: &Deletions,
+) -> Result<(Envelope, Body), Damage> {
     let envelope = Envelope::decode(leaf)
         .map_err(|error| damage(file, format!("entry {index} is no record: {error}")))?;
     let blob = places.require(&envelope.blob, &format!("record {index}"))?;
@@ -247,10 +357,22 @@ fn check_record(index: u64, leaf: &[u8], file: &Path, places: &mut Places) -> Re
     if body.kind != envelope.kind {
         return Err(damage(file, format!("record {index} is a {}, its body a {}", envelope.kind, body.kind)));
     }
-    for document in &body.documents {
-        places.require(document, &format!("a document of record {index}"))?;
+    for digest in &body.documents {
+        let document = match places.look(digest, &format!("a document of record {index}"))? {
+            Looked::Found(_) => Document::There,
+            Looked::Missing(damage) => Document::Missing(damage),
+        };
+        deletions
+            .named(index, &envelope, digest, &document)
+            .map_err(|error| damage(file, format!("temporary database: {error}")))?;
     }
-    Ok(())
+    Ok((envelope, body))
+}
+
+/// What is where a blob should be.
+enum Looked {
+    Found(Vec<u8>),
+    Missing(Damage),
 }
 
 /// Where every blob lies, in a database that SQLite keeps on disk and removes by itself.
@@ -263,7 +385,7 @@ struct Places {
 }
 
 impl Places {
-    fn scan(blobs: &Path, files: &dyn Files) -> Result<Self, Damage> {
+    fn scan(blobs: &Path, files: &dyn Files, deletions: &Deletions) -> Result<Self, Damage> {
         let sql = |error: rusqlite::Error| damage(blobs, format!("temporary database: {error}"));
         let database = Connection::open("").map_err(sql)?;
         database
@@ -280,6 +402,10 @@ impl Places {
             let mut scan = Scan::new(&path, files, 0);
             for frame in scan.by_ref() {
                 let frame = frame.map_err(|error| unreadable(&path, &error))?;
+                if frame.erased {
+                    deletions.erased(&frame.digest, &path).map_err(sql)?;
+                    continue;
+                }
                 places
                     .database
                     .prepare_cached("insert or ignore into blobs values (?1, ?2, ?3, ?4)")
@@ -288,7 +414,7 @@ impl Places {
                             frame.digest.as_bytes(),
                             pack,
                             i64::try_from(frame.offset).unwrap_or(i64::MAX),
-                            frame.blob.len() as u32
+                            frame.length
                         ])
                     })
                     .map_err(sql)?;
@@ -326,6 +452,15 @@ impl Places {
     }
 
     fn require(&mut self, digest: &Digest, whose: &str) -> Result<Vec<u8>, Damage> {
+        match self.look(digest, whose)? {
+            Looked::Found(bytes) => Ok(bytes),
+            Looked::Missing(damage) => Err(damage),
+        }
+    }
+
+    /// # Errors
+    /// The blob is there and damaged.
+    fn look(&mut self, digest: &Digest, whose: &str) -> Result<Looked, Damage> {
         let sql = |error: rusqlite::Error| damage(&self.blobs, format!("temporary database: {error}"));
         let found: Option<(u32, i64, u32)> = self
             .database
@@ -345,9 +480,9 @@ impl Places {
             None => RealFiles.read(&path),
         };
         match bytes {
-            Ok(bytes) if Digest::sha256(&bytes) == *digest => Ok(bytes),
+            Ok(bytes) if Digest::sha256(&bytes) == *digest => Ok(Looked::Found(bytes)),
             Ok(_) => Err(damage(&path, format!("the blob of {whose} is damaged"))),
-            Err(_) => Err(match self.broken.first() {
+            Err(_) => Ok(Looked::Missing(match self.broken.first() {
                 Some((pack, offset)) => {
                     damage(pack, format!("is damaged at byte {offset}; the blob {digest} of {whose} is lost"))
                 }
@@ -357,7 +492,7 @@ impl Places {
                     let place = if found.is_none() && !own_file { packs } else { path };
                     damage(&place, format!("the blob {digest} of {whose} is missing"))
                 }
-            }),
+            })),
         }
     }
 }
@@ -389,7 +524,7 @@ fn check_index(root: &Path, logs: &[LogId], files: &dyn Files) -> Result<(), Dam
 fn fold_again(root: &Path, ids: &[LogId], to: &Path, files: &dyn Files) -> Result<(), StoreError> {
     let mut logs = Logs::new();
     for id in ids {
-        let log = Log::open(root.join("logs").join(id.name.as_str()), id.clone(), files, &mut Refuse)?;
+        let log = Log::open(root.join("logs").join(id.name.as_str()), id.clone(), files, &mut Refuse, false)?;
         logs.insert(id.name, Arc::new(Mutex::new(log)));
     }
     let mut index = Index::open(to)?;
@@ -408,11 +543,19 @@ pub enum RebuildError {
     Store(#[from] StoreError),
 }
 
-/// Copies logs and blobs into another folder and makes the index there from them alone; how many records it has.
+/// What an index that was made again holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rebuilt {
+    pub records: u64,
+    /// Documents that are not there, because retention deleted them.
+    pub deleted: u64,
+}
+
+/// Copies logs and blobs into another folder and makes the index there from them alone.
 ///
 /// # Errors
 /// The folder is in use, or logs or blobs are damaged.
-pub fn rebuild(from: &Path, to: &Path) -> Result<u64, RebuildError> {
+pub fn rebuild(from: &Path, to: &Path) -> Result<Rebuilt, RebuildError> {
     let io = |path: &Path| {
         let path = path.to_path_buf();
         move |source| RebuildError::Io { path, source }
@@ -431,13 +574,16 @@ pub fn rebuild(from: &Path, to: &Path) -> Result<u64, RebuildError> {
     for id in ids {
         let folder = to.join("logs").join(id.name.as_str());
         let name = id.name;
-        let log = Log::open(folder, id, &files, &mut Refuse).map_err(StoreError::from)?;
+        let log = Log::open(folder, id, &files, &mut Refuse, false).map_err(StoreError::from)?;
         logs.insert(name, Arc::new(Mutex::new(log)));
     }
     let mut index = Index::open(&to.join("index.db")).map_err(StoreError::from)?;
     let blobs = to.join("blobs");
     fold_forward(&mut index, &logs, &blobs.join("packs"), &blobs, &files)?;
-    Ok(index.size(LogName::Evidence).map_err(StoreError::from)?)
+    Ok(Rebuilt {
+        records: index.size(LogName::Evidence).map_err(StoreError::from)?,
+        deleted: index.deleted().map_err(StoreError::from)?,
+    })
 }
 
 /// Rebuilding signs nothing: a log without a checkpoint stays one.

@@ -131,7 +131,7 @@ fn rebuilding_from_logs_and_blobs_gives_the_same_index() {
     let trust = serde_json::json!({ "logs": fixture::logs() });
     std::fs::write(home.join("trust.json"), trust.to_string()).unwrap();
     let copy = folder.path().join("copy");
-    assert_eq!(rebuild(&home, &copy).unwrap(), 300);
+    assert_eq!(rebuild(&home, &copy).unwrap().records, 300);
     assert!(rebuild(&home, &copy).is_err(), "a folder in use is refused");
     let store = fixture::open(&copy).unwrap();
     assert_eq!(store.rows(&all).unwrap(), before);

@@ -109,3 +109,47 @@ fn found(root: &Path, path: &Path, what: &str) {
         path.display()
     );
 }
+
+/// A stop between tiles and checkpoint leaves tiles that no checkpoint vouches for; other leaves take their places.
+#[test]
+fn what_a_stop_left_unpublished_is_no_damage() {
+    let folder = scratch();
+    let root = folder.path();
+    let write = |count: usize| {
+        let store = fixture::open(root).unwrap();
+        for number in 0..count {
+            store.append(Note::new(format!("note {number}")), Vec::new(), noon()).unwrap();
+        }
+    };
+    write(3);
+    for (partial, width) in [("entries/000.p", "20"), ("0/000.p", "20"), ("0/001.p", "1")] {
+        let left = root.join("logs/evidence/tile").join(partial);
+        std::fs::create_dir_all(&left).unwrap();
+        std::fs::write(left.join(width), vec![7; 32 * width.parse::<usize>().unwrap()]).unwrap();
+    }
+    write(9);
+    verify(root, &fixture::logs(), &mut |_| {}).unwrap();
+}
+
+/// Whoever only reads does not know whether a checkpoint of such tiles was signed: they are left for the one that writes.
+#[test]
+fn a_reader_leaves_unpublished_tiles() {
+    let (folder, ahead) = (scratch(), scratch());
+    let write = |root: &Path, from: usize, to: usize| {
+        let store = fixture::open(root).unwrap();
+        for number in from..to {
+            store.append(Note::new(format!("note {number}")), Vec::new(), noon()).unwrap();
+        }
+    };
+    write(folder.path(), 0, 3);
+    write(ahead.path(), 0, 20);
+    let tiles = ["entries/000.p/20", "0/000.p/20"].map(|tile| Path::new("logs/evidence/tile").join(tile));
+    for tile in &tiles {
+        std::fs::copy(ahead.path().join(tile), folder.path().join(tile)).unwrap();
+    }
+    let verified = verify(folder.path(), &fixture::logs(), &mut |_| {});
+    assert!(verified.is_ok(), "{verified:?}");
+    assert!(tiles.iter().all(|tile| folder.path().join(tile).exists()));
+    write(folder.path(), 3, 4);
+    assert!(!tiles.iter().any(|tile| folder.path().join(tile).exists()));
+}

@@ -4,4 +4,8 @@
 mod append;
 mod damage;
 mod faults;
+mod kept;
+mod lookups;
 mod record;
+mod retention;
+mod witnessed;
