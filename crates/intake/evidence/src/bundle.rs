@@ -9,6 +9,8 @@ use crate::{Claim, Fault};
 
 /// Most certificates, log entries and timestamps of one bundle.
 const MAX_ITEMS: usize = 32;
+/// What Linkward writes while the log is away: signed, and in no log. Never taken for a bundle.
+pub const UNLOGGED: &str = "application/vnd.linkward.unlogged-bundle.v1+json";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
@@ -43,6 +45,8 @@ pub enum Content {
         signature: Vec<u8>,
     },
     Envelope(Envelope),
+    /// An envelope whose payload was too large to keep.
+    Large(Box<crate::large::Payload>),
     /// A payload that names an image by its digest.
     SimpleSigning {
         payload: Vec<u8>,
@@ -100,6 +104,10 @@ impl Bundle {
             "application/vnd.dev.sigstore.bundle+json;version=0.2" => Version::V0_2,
             "application/vnd.dev.sigstore.bundle+json;version=0.3"
             | "application/vnd.dev.sigstore.bundle.v0.3+json" => Version::V0_3,
+            UNLOGGED => {
+                let message = "the signature waits for a log to hold it".to_owned();
+                return Err(Fault::new(Code::BundleUnlogged, media.place(), message));
+            }
             other => {
                 let message = format!("`{other}` is not a bundle of version 0.1, 0.2 or 0.3");
                 return Err(Fault::new(Code::UnsupportedVersion, media.place(), message));
@@ -242,7 +250,9 @@ impl crate::Format for Format {
 
     fn recognise(&self, document: &Value) -> bool {
         let media = document.get("mediaType").and_then(Value::as_str).unwrap_or("");
-        media.contains("dev.sigstore.bundle") || document.get("verificationMaterial").is_some()
+        media.contains("dev.sigstore.bundle")
+            || media == UNLOGGED
+            || document.get("verificationMaterial").is_some()
     }
 
     fn parse(&self, document: &Value) -> Result<Claim, Fault> {

@@ -13,7 +13,7 @@ use linkward_model::{Algorithm, Code, Digest};
 use serde_json::Value;
 
 use crate::field::Field;
-use crate::sbom::{Component, MAX_COMPONENTS, Relation, Sbom, Scope};
+use crate::sbom::{Component, MAX_COMPONENTS, Occurrence, Relation, Sbom, Scope};
 use crate::{Claim, Fault};
 
 pub use write::{losses, write};
@@ -110,6 +110,14 @@ pub fn read(document: &Value) -> Result<Sbom, Fault> {
     sbom.subject = subject;
     sbom.relations = relations(&root)?;
     sbom.gaps.extend(gaps(&root)?);
+    for item in root.list("properties")? {
+        let name = item.optional_text("name")?.and_then(|name| name.strip_prefix("linkward:"));
+        if let (Some(name), Some(value)) = (name, item.optional_text("value")?)
+            && name != "gap"
+        {
+            sbom.notes.insert(name.to_owned(), value.to_owned());
+        }
+    }
     Ok(sbom)
 }
 
@@ -127,8 +135,19 @@ const CARRIED: &[&str] = &[
     "properties",
 ];
 /// Members of a component that an [`Sbom`] carries.
-const CARRIED_COMPONENT: &[&str] =
-    &["type", "bom-ref", "group", "name", "version", "purl", "scope", "hashes", "licenses", "components"];
+const CARRIED_COMPONENT: &[&str] = &[
+    "type",
+    "bom-ref",
+    "group",
+    "name",
+    "version",
+    "purl",
+    "scope",
+    "hashes",
+    "licenses",
+    "components",
+    "evidence",
+];
 
 /// Counts what is not carried.
 fn unread(field: &Field<'_>, prefix: &str, carried: &[&str], sbom: &mut Sbom) -> Result<(), Fault> {
@@ -225,7 +244,28 @@ impl Reader {
             other_hashes,
             licences: licences(field)?,
             scope,
+            occurrences: self.occurrences(field)?,
         })
+    }
+
+    /// Where the component was seen; other evidence of it is not carried.
+    fn occurrences(&mut self, field: &Field<'_>) -> Result<Vec<Occurrence>, Fault> {
+        let Some(evidence) = field.optional("evidence") else { return Ok(Vec::new()) };
+        unread(&evidence, "component.evidence.", &["occurrences"], &mut self.sbom)?;
+        let mut found = Vec::new();
+        for item in evidence.list("occurrences")? {
+            unread(
+                &item,
+                "component.evidence.occurrences.",
+                &["location", "additionalContext"],
+                &mut self.sbom,
+            )?;
+            found.push(Occurrence {
+                location: item.required("location")?.text()?.to_owned(),
+                context: item.optional_text("additionalContext")?.map(str::to_owned),
+            });
+        }
+        Ok(found)
     }
 }
 

@@ -47,8 +47,12 @@ impl Envelope {
 
 /// Pre-authentication encoding: the lengths keep type and payload from being confused.
 pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let head = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len());
-    [head.as_bytes(), payload].concat()
+    [head(payload_type, payload.len() as u64).as_bytes(), payload].concat()
+}
+
+/// What stands before a payload of this length.
+pub(crate) fn head(payload_type: &str, length: u64) -> String {
+    format!("DSSEv1 {} {payload_type} {length} ", payload_type.len())
 }
 
 pub(crate) struct Format;

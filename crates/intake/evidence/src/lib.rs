@@ -2,19 +2,32 @@
 //!
 //! Each format is one file and one line in [`FORMATS`].
 
+pub mod apk;
+pub mod archive;
 pub mod bundle;
+pub mod canonical;
+mod cbor;
 pub mod collection;
 pub mod convert;
 mod cosign;
 pub mod cyclonedx;
+pub mod dockerfile;
 pub mod dsse;
 pub mod event;
 mod fault;
 mod field;
+pub mod hcl;
+pub mod image_name;
+pub mod in_toto;
 pub mod key_list;
+pub mod large;
+pub mod line;
+pub mod metadata;
+pub mod notation;
 pub mod predicate;
 mod pypi;
 pub mod rekor;
+pub mod release;
 pub mod sbom;
 pub mod simple_signing;
 pub mod slsa;
@@ -22,7 +35,9 @@ pub mod spdx;
 pub mod statement;
 mod strict;
 pub mod trusted_root;
+pub mod tuf;
 pub mod vex;
+pub mod workflow;
 pub mod yaml;
 
 use serde_json::Value;

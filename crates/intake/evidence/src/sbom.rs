@@ -23,6 +23,8 @@ pub struct Sbom {
     pub contains: Vec<Relation>,
     /// What the author of the document knows to be missing, for a person.
     pub gaps: Vec<String>,
+    /// Further facts of what is described, such as the image that an image was built on, by a name of ours.
+    pub notes: BTreeMap<String, String>,
     /// What the document says and this type does not carry: where, and how often.
     pub unread: BTreeMap<String, usize>,
 }
@@ -40,6 +42,17 @@ pub struct Component {
     pub other_hashes: Vec<(String, String)>,
     pub licences: Vec<String>,
     pub scope: Option<Scope>,
+    /// Where it was seen.
+    pub occurrences: Vec<Occurrence>,
+}
+
+/// A file that says that a component is there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Occurrence {
+    /// Within what is described.
+    pub location: String,
+    /// For a person and for scripts: the layer and the digest of the file, as `layer DIGEST file DIGEST`.
+    pub context: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

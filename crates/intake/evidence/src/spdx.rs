@@ -241,6 +241,7 @@ fn package(
         other_hashes: hashes.others,
         licences: licence.into_iter().collect(),
         scope: None,
+        occurrences: Vec::new(),
     })
 }
 

@@ -51,10 +51,11 @@ pub fn write(sbom: &Sbom) -> Vec<u8> {
             .collect::<Vec<_>>(),
         "compositions": [{ "aggregate": complete }],
     });
-    if !sbom.gaps.is_empty() {
-        let gaps: Vec<_> =
-            sbom.gaps.iter().map(|gap| json!({ "name": "linkward:gap", "value": gap })).collect();
-        document["properties"] = gaps.into();
+    let note = |name: &str, value: &str| json!({ "name": format!("linkward:{name}"), "value": value });
+    let mut properties: Vec<_> = sbom.notes.iter().map(|(name, value)| note(name, value)).collect();
+    properties.extend(sbom.gaps.iter().map(|gap| note("gap", gap)));
+    if !properties.is_empty() {
+        document["properties"] = properties.into();
     }
     // The namespace of an SPDX document is no serial number here.
     let given = sbom.serial.clone().filter(|serial| serial.starts_with("urn:uuid:"));
@@ -173,6 +174,19 @@ fn component(component: &Component) -> Value {
         let licences: Vec<_> =
             component.licences.iter().map(|text| licence(text, component.licences.len())).collect();
         put("licenses", licences.into());
+    }
+    if !component.occurrences.is_empty() {
+        let mut seen: Vec<_> = component.occurrences.iter().collect();
+        seen.sort();
+        seen.dedup();
+        let seen: Vec<Value> = seen
+            .into_iter()
+            .map(|at| match &at.context {
+                Some(context) => json!({ "location": at.location, "additionalContext": context }),
+                None => json!({ "location": at.location }),
+            })
+            .collect();
+        put("evidence", json!({ "occurrences": seen }));
     }
     object.into()
 }

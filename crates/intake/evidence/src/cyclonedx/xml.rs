@@ -48,6 +48,7 @@ const LISTS: &[(&str, &[&str])] = &[
     ("expressions", &["expression"]),
     ("authors", &["author"]),
     ("lifecycles", &["lifecycle"]),
+    ("occurrences", &["occurrence"]),
 ];
 
 /// Elements that stand once at most in the named one; a second would say something that no reader agrees on.

@@ -78,6 +78,7 @@ actions! {
     VendorCalled = "vendor.called", "A vendor's agent or interface did something for us.";
     IssueDeleted = "issue.deleted", "A report or discussion was removed.";
     BootMeasured = "boot.measured", "A device reported what it booted.";
+    LogOffered = "log.offered", "A log offered our witness a checkpoint that was refused.";
     CanaryTouched = "canary.touched", "A thing that nobody should touch was touched.";
 }
 

@@ -4,9 +4,12 @@
 //! action that no one has heard of is kept by its own name. Nothing here decides whether an event is good or bad.
 
 mod action;
+mod azure;
 mod ci;
+mod ci_log;
 mod cloudevents;
 mod cloudtrail;
+mod gcp;
 mod github;
 mod github_audit;
 mod gitlab;
@@ -17,6 +20,7 @@ mod oci;
 mod okta;
 mod pick;
 mod pypi;
+mod tells;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use action::Action;
+pub use tells::{TELLS, Tell, can_tell};
 
 use crate::Fault;
 
@@ -126,6 +131,17 @@ macro_rules! event {
                     $($text: None,)* $($flag: None,)*
                     started: None, names: Vec::new(), expected: Vec::new(), raw: Value::Null,
                 }
+            }
+
+            /// The optional fields that it says something in.
+            pub fn fields(&self) -> Vec<&'static str> {
+                let mut said = Vec::new();
+                $(said.extend(self.$text.is_some().then_some($text_name));)*
+                $(said.extend(self.$flag.is_some().then_some(stringify!($flag)));)*
+                said.extend(self.started.is_some().then_some("started"));
+                said.extend((!self.names.is_empty()).then_some("names"));
+                said.extend((!self.expected.is_empty()).then_some("expected"));
+                said
             }
 
             /// Every optional field by its spelling in JSON.
@@ -254,6 +270,8 @@ pub const FEEDS: &[&dyn Feed] = &[
     &native::Feed,
     &cloudevents::Feed,
     &cloudtrail::Feed,
+    &gcp::Feed,
+    &azure::Feed,
     &kubernetes::Feed,
     &oci::Feed,
     &npm::Feed,
@@ -261,6 +279,7 @@ pub const FEEDS: &[&dyn Feed] = &[
     &okta::Feed,
     &github_audit::Feed,
     &gitlab::Feed,
+    &ci_log::Feed,
     &ci::Feed,
     &github::Feed,
 ];

@@ -11,8 +11,19 @@ fn arrival() -> Delivery<'static> {
     Delivery { received: Some(noon()), ..Delivery::default() }
 }
 
+/// Everything that a sample shows stands in the table of what its source can tell.
+fn held_against_the_table(document: &Value, given: Option<&dyn Feed>, events: &[Event]) {
+    let name = given.or_else(|| FEEDS.iter().copied().find(|feed| feed.recognise(document))).unwrap().name();
+    for event in events.iter().filter(|event| name != "linkward" && !matches!(event.action, Action::Other(_)))
+    {
+        let fields = event.fields();
+        assert!(can_tell(name, &event.action, &fields), "{name} tells {} with {fields:?}", event.action);
+    }
+}
+
 fn one(document: &Value) -> Event {
     let mut events = read_one(document, None, &arrival()).unwrap();
+    held_against_the_table(document, None, &events);
     assert_eq!(events.len(), 1);
     events.remove(0)
 }
@@ -41,6 +52,7 @@ fn github_webhooks_are_read_whole() {
         let delivery = Delivery { topic: Some(&topic), ..arrival() };
         let events = read_one(&payload, feed("github"), &delivery).unwrap();
         assert_eq!(events.len(), 1, "{}", path.display());
+        held_against_the_table(&payload, feed("github"), &events);
         assert_eq!(events[0].raw, payload, "{} lost something", path.display());
         assert!(!events[0].id.is_empty());
         if let Action::Other(name) = &events[0].action {
@@ -66,6 +78,7 @@ fn cloudtrail_is_read_whole() {
             let records = document.get("Records").unwrap_or(&document).as_array().unwrap().clone();
             let events = read_all(&text, None, &Delivery::default()).unwrap();
             assert_eq!(events.len(), records.len());
+            held_against_the_table(&document, feed("cloudtrail"), &events);
             for (event, record) in events.iter().zip(&records) {
                 assert_eq!(&event.raw, record);
                 assert!(event.call.is_some());
@@ -171,6 +184,37 @@ fn the_other_sources() {
         "userIdentity": { "type": "WebIdentityUser", "userName": "repo:o/n:ref:refs/heads/main" }, "requestParameters": { "roleArn": "arn:r" } }),
     );
     assert_eq!((assumed.role.as_deref(), assumed.repository.as_deref()), (Some("arn:r"), Some("o/n")));
+
+    let google = one(
+        &json!({ "insertId": "i1", "timestamp": "2026-01-01T00:00:00Z", "resource": { "labels": { "location": "europe-west1" } },
+        "protoPayload": { "serviceName": "iam.googleapis.com", "methodName": "google.iam.admin.v1.CreateServiceAccountKey",
+            "resourceName": "projects/p/serviceAccounts/1", "status": { "code": 7 },
+            "authenticationInfo": { "principalEmail": "deploy@p.iam.gserviceaccount.com", "serviceAccountKeyName": "//iam/keys/1" },
+            "requestMetadata": { "callerIp": "192.0.2.7", "callerSuppliedUserAgent": "gcloud" } } }),
+    );
+    assert_eq!(
+        (google.call.as_deref(), google.role.as_deref(), google.conclusion.as_deref()),
+        (Some("iam:CreateServiceAccountKey"), Some("deploy@p.iam.gserviceaccount.com"), Some("failure"))
+    );
+    assert_eq!(
+        (google.token.as_deref(), google.region.as_deref()),
+        (Some("//iam/keys/1"), Some("europe-west1"))
+    );
+
+    let azure = json!({ "records": [
+        { "time": "2026-01-01T00:00:00Z", "operationName": "MICROSOFT.AUTHORIZATION/ROLEASSIGNMENTS/WRITE", "category": "Administrative",
+          "resultType": "Start", "correlationId": "c1", "callerIpAddress": "192.0.2.8", "resourceId": "/subscriptions/s",
+          "identity": { "claims": { "appid": "app-1", "uti": "t" } } },
+        { "time": "2026-01-01T00:00:01Z", "operationName": "MICROSOFT.AUTHORIZATION/ROLEASSIGNMENTS/WRITE", "category": "Administrative",
+          "resultType": "Failure", "correlationId": "c1", "resourceId": "/subscriptions/s" },
+        { "time": "2026-01-01T00:00:02Z", "operationName": "Sign-in activity", "category": "SignInLogs",
+          "properties": { "id": "s1", "userPrincipalName": "a@example.org", "ipAddress": "192.0.2.9", "status": { "errorCode": 0 } } }] });
+    let azure_events = read_one(&azure, None, &arrival()).unwrap();
+    held_against_the_table(&azure, None, &azure_events);
+    assert_eq!(azure_events[0].role.as_deref(), Some("app-1"));
+    assert_ne!(azure_events[0].id, azure_events[1].id, "start and end of one operation are two events");
+    assert_eq!(azure_events[1].conclusion.as_deref(), Some("failure"));
+    assert_eq!((&azure_events[2].action, azure_events[2].source), (&Action::SessionStarted, Source::Vendor));
 
     let jenkins = one(
         &json!({ "name": "job", "build": { "phase": "COMPLETED", "status": "SUCCESS", "timestamp": 1_767_225_600_000i64, "number": 4 } }),

@@ -200,6 +200,7 @@ impl Reader {
             other_hashes: hashes.others,
             licences: Vec::new(),
             scope: None,
+            occurrences: Vec::new(),
         })
     }
 

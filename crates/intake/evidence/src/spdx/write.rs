@@ -80,10 +80,14 @@ pub fn losses(sbom: &Sbom) -> BTreeMap<String, usize> {
                 note(format!("component.hashes {name}"));
             }
         }
+        if !component.occurrences.is_empty() {
+            note("component.evidence.occurrences".to_owned());
+        }
         if component.licences.len() > 1 {
             note("component.licenses as a list (written as one expression with AND)".to_owned());
         }
     }
+    sbom.notes.keys().for_each(|name| note(format!("properties linkward:{name}")));
     for edge in sbom.relations.iter().chain(&sbom.contains) {
         let ends = edge.to.iter().map(String::as_str);
         let missing = ends.filter(|to| !known.contains(to) || !known.contains(edge.from.as_str())).count();

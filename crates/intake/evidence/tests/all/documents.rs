@@ -98,6 +98,9 @@ fn bundle_lines(bundle: &Bundle) -> String {
     match &bundle.content {
         Content::Message { digest, signature } => writeln!(out, "message {digest:?} {}", text(signature)),
         Content::Envelope(envelope) => writeln!(out, "envelope {}", text(&envelope.payload)),
+        Content::Large(payload) => {
+            writeln!(out, "envelope {}", payload.digest(linkward_model::Algorithm::Sha256))
+        }
         Content::SimpleSigning { payload, signature } => {
             writeln!(out, "{:?} {}", linkward_evidence::simple_signing::subject(payload), text(signature))
         }
