@@ -28,6 +28,14 @@ const DIGITAL_SIGNATURE: u8 = 0x80;
 const KEY_CERT_SIGN: u8 = 0x04;
 /// 1.3.6.1.5.5.7.3.3
 pub(crate) const CODE_SIGNING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x03];
+/// Server and client authentication, e-mail, timestamps and OCSP: 1.3.6.1.5.5.7.3.1, .2, .4, .8, .9
+const FOREIGN_PURPOSES: &[&[u8]] = &[
+    &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01],
+    &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02],
+    &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x04],
+    TIME_STAMPING,
+    &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x09],
+];
 /// 1.3.6.1.5.5.7.3.8
 pub(crate) const TIME_STAMPING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x08];
 /// 1.3.6.1.4.1.11129.2.4.2
@@ -143,6 +151,43 @@ impl Certificate {
         let bits = Reader::new(&extension.value).expect(der::BIT_STRING).map(|bits| bits.content);
         // The first byte counts the unused bits.
         bits.and_then(|bits| bits.get(1)).is_some_and(|bits| bits & bit != 0)
+    }
+
+    /// Fit to sign code by the rules of the Notary Project: other purposes may stand beside it, but none of those that
+    /// other protocols use, and the key usage must be critical.
+    pub(crate) fn signs_code(&self) -> Result<(), &'static str> {
+        let purposes = self.purposes().ok_or("its extended key usage cannot be read")?;
+        let elsewhere =
+            |purpose: &Vec<u8>| FOREIGN_PURPOSES.contains(&purpose.as_slice()) || purpose == ANY_PURPOSE;
+        if self.is_authority() {
+            Err("it is an authority's certificate")
+        } else if !self.key_usage_is_critical() || !self.key_usage(DIGITAL_SIGNATURE) {
+            Err("its key usage must be critical and allow signatures")
+        } else if self.key_usage(KEY_CERT_SIGN) {
+            Err("its key usage allows to sign certificates")
+        } else if purposes.as_ref().is_some_and(|purposes| purposes.iter().any(elsewhere)) {
+            Err("its extended key usage is of another protocol, or of any")
+        } else if purposes.is_some_and(|purposes| !purposes.iter().any(|purpose| purpose == CODE_SIGNING)) {
+            Err("its extended key usage is not code signing")
+        } else if self.misunderstood() {
+            Err("it has a critical extension that is not understood")
+        } else {
+            Ok(())
+        }
+    }
+
+    /// As [`may_issue`](Self::may_issue) for code signing, with the key usage that the Notary Project wants critical.
+    pub(crate) fn issues_code(&self, below: u64) -> bool {
+        self.key_usage_is_critical() && self.may_issue(CODE_SIGNING, below)
+    }
+
+    fn key_usage_is_critical(&self) -> bool {
+        self.extension(KEY_USAGE).is_some_and(|extension| extension.critical)
+    }
+
+    /// The subject's name, DER.
+    pub(crate) fn subject(&self) -> &[u8] {
+        &self.subject
     }
 
     fn misunderstood(&self) -> bool {

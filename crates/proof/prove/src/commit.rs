@@ -4,10 +4,14 @@
 //! lists for the address that the commit names: `git verify-commit` reports whose key it was, but does not compare that
 //! with the committer. Here they must agree, so that a colleague's key cannot sign in another's name.
 //!
+//! OpenPGP keys count the same way, for the addresses in the names that they vouch for: whoever puts a key into the
+//! keyring accepts its names.
+//!
 //! Known gaps: the time is the signer's own word, so a stolen key that has expired can sign with an earlier date; lists
 //! of revoked keys are not read; behind a SHA-1 id, the files are only as safe as git's detection of collisions.
 
 mod object;
+mod openpgp;
 mod signers;
 mod ssh_key;
 mod sshsig;
@@ -125,17 +129,17 @@ impl SignedBy {
         &self.principals
     }
 
-    /// The line in the allowed signers file, counted from one.
+    /// The line in the allowed signers file, or the key's place in the keyring, counted from one.
     pub fn line(&self) -> usize {
         self.line
     }
 
-    /// `ssh-ed25519`, `sk-ssh-ed25519@openssh.com` and so on.
+    /// `ssh-ed25519`, `sk-ssh-ed25519@openssh.com`, `openpgp-rsa` and so on.
     pub fn key_type(&self) -> &str {
         &self.key_type
     }
 
-    /// `SHA256:` and base64, as `ssh-keygen -l` prints it.
+    /// `SHA256:` and base64, as `ssh-keygen -l` prints it, or the digits that `gpg --fingerprint` prints.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
@@ -226,13 +230,7 @@ fn prove<R, T>(
             document,
             key: Some(found.spki),
         }),
-        Err((code, message)) => {
-            let failed = ORDER.get(checks.len()).copied().unwrap_or("signature");
-            checks.push(Check::failed(failed, code, message.clone()));
-            let skipped: Vec<_> = ORDER.iter().skip(checks.len()).copied().collect();
-            checks.extend(skipped.into_iter().map(|name| Check::skipped(name, format!("{failed} failed"))));
-            Err(Box::new(Refusal { code, message, checks, document, subjects: Vec::new() }))
-        }
+        Err(fault) => Err(Refusal::after(checks, ORDER, fault, document, Vec::new())),
     }
 }
 
@@ -259,7 +257,14 @@ fn run<R>(
     passed(format!("a {kind} by {}", ident.address.escape_debug()));
 
     let unsigned = || (Code::CommitUnsigned, format!("the {kind} carries no signature"));
-    let signature = SshSignature::parse(&signed.signature.ok_or_else(unsigned)?)?;
+    let armoured = signed.signature.ok_or_else(unsigned)?;
+    if object::OPENPGP.iter().any(|begin| armoured.starts_with(begin)) {
+        let judged =
+            openpgp::Judged { armoured: &armoured, payload: &signed.payload, ident: &ident, signers, now };
+        let (signed, key) = judged.run(&mut passed)?;
+        return Ok(Found { rest, signed, spki: key.spki().to_vec(), key: key.id() });
+    }
+    let signature = SshSignature::parse(&armoured)?;
     let fingerprint = signature.key.fingerprint();
     passed(format!("SSH signature by {} {fingerprint}", signature.key.kind()));
 

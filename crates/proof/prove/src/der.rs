@@ -130,6 +130,14 @@ pub(crate) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     out
 }
 
+/// A non-negative INTEGER from its big-endian bytes.
+pub(crate) fn integer(bytes: &[u8]) -> Vec<u8> {
+    let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
+    let bytes = bytes.get(start..).unwrap_or_default();
+    let sign: &[u8] = if bytes.first().is_none_or(|byte| *byte >= 0x80) { &[0] } else { &[] };
+    element(INTEGER, &[sign, bytes].concat())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,7 +17,7 @@ pub enum KeyError {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     P256,
     P384,
     P521,
@@ -41,7 +41,7 @@ impl std::fmt::Debug for PublicKey {
 }
 
 const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
-const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+pub(crate) const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const P384: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
 const P521: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x23];
 const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
@@ -76,6 +76,32 @@ impl PublicKey {
             _ => return Err(KeyError::Unsupported),
         };
         Ok(Self { kind, spki: spki.to_vec(), raw: raw.to_vec() })
+    }
+
+    /// A key of an Edwards curve from its 32 bytes.
+    pub(crate) fn ed25519(raw: &[u8]) -> Result<Self, KeyError> {
+        Self::of_parts(&[der::element(der::OID, ED25519)], raw)
+    }
+
+    /// A point of the curve with this object identifier, uncompressed.
+    pub(crate) fn ecdsa(curve: &[u8], point: &[u8]) -> Result<Self, KeyError> {
+        Self::of_parts(&[der::element(der::OID, EC), der::element(der::OID, curve)], point)
+    }
+
+    /// Modulus and exponent, big-endian.
+    pub(crate) fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, KeyError> {
+        let parts = [der::integer(modulus), der::integer(exponent)].concat();
+        Self::from_pkcs1(&der::element(der::SEQUENCE, &parts))
+    }
+
+    fn of_parts(algorithm: &[Vec<u8>], raw: &[u8]) -> Result<Self, KeyError> {
+        let algorithm = der::element(der::SEQUENCE, &algorithm.concat());
+        let bits = der::element(der::BIT_STRING, &[&[0], raw].concat());
+        Self::from_spki(&der::element(der::SEQUENCE, &[algorithm, bits].concat()))
+    }
+
+    pub(crate) const fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// An RSA key in the older spelling that some certificate logs are listed under (RFC 8017, appendix A.1.1).

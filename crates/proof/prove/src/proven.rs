@@ -57,3 +57,21 @@ pub struct Refusal {
     /// What the document claims to be about.
     pub subjects: Vec<Digest>,
 }
+
+impl Refusal {
+    /// The check after those that were made failed; the ones behind it, in this order, are listed as skipped.
+    pub(crate) fn after(
+        mut checks: Vec<Check>,
+        order: &[&'static str],
+        (code, message): (Code, String),
+        document: Digest,
+        subjects: Vec<Digest>,
+    ) -> Box<Self> {
+        let failed = order.get(checks.len()).or(order.last()).copied().unwrap_or_default();
+        checks.push(Check::failed(failed, code, message.clone()));
+        let rest = order.iter().skip(checks.len());
+        let rest: Vec<_> = rest.map(|name| Check::skipped(name, format!("{failed} failed"))).collect();
+        checks.extend(rest);
+        Box::new(Self { code, message, checks, document, subjects })
+    }
+}

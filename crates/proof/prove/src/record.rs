@@ -29,6 +29,9 @@ impl Recordable for Proven<Attestation> {
             }
             Identity::Key { id } => terms.push(Term::new(TermKind::Identity, id.to_string())),
         }
+        let repository = |name: &str| matches!(name, "source-repository-uri" | "github-workflow-repository");
+        let named = claim.extensions.iter().filter(|(name, _)| repository(name.as_str()));
+        terms.extend(named.map(|(_, value)| Term::new(TermKind::Repository, value)));
         if let Some(provenance) = claim.provenance() {
             terms.push(Term::new(TermKind::Builder, &provenance.builder));
             terms.extend(

@@ -84,6 +84,16 @@ pub(crate) fn check(
     Err(closest)
 }
 
+/// As [`check`] where the token stands without the response that brought it.
+pub(crate) fn check_token(
+    token: &[u8],
+    signed: &[u8],
+    authorities: &[AuthorityRoot],
+) -> Result<Stamp, (Code, String)> {
+    let granted = der::element(der::SEQUENCE, &der::integer(&[0]));
+    check(&der::element(der::SEQUENCE, &[&granted, token].concat()), signed, authorities)
+}
+
 fn parse(response: &[u8]) -> Option<Token<'_>> {
     let mut outer = Reader::new(response).expect(der::SEQUENCE)?.reader();
     let status = outer.expect(der::SEQUENCE)?.reader().expect(der::INTEGER)?.content;

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use linkward_model::{Code, Digest, Instant};
 
 use super::ssh_key::{KeyFault, SshKey};
+use crate::openpgp::Keyring;
 
 const MAX_BYTES: usize = 4 << 20;
 const MAX_LINES: usize = 20_000;
@@ -23,6 +24,8 @@ pub struct AllowedSigners {
     entries: Vec<Entry>,
     ignored: Vec<SignersLine>,
     digest: Digest,
+    /// Whose OpenPGP signatures count, beside those listed here.
+    keyring: Option<Keyring>,
 }
 
 /// A line of the file, counted from one, and what is the matter with it.
@@ -103,7 +106,8 @@ impl AllowedSigners {
         if bytes.len() > MAX_BYTES {
             return Err(AllowedSignersError::whole(format!("the file is larger than {MAX_BYTES} bytes")));
         }
-        let mut signers = Self { entries: Vec::new(), ignored: Vec::new(), digest: Digest::sha256(bytes) };
+        let mut signers =
+            Self { entries: Vec::new(), ignored: Vec::new(), digest: Digest::sha256(bytes), keyring: None };
         let mut faults = Vec::new();
         for (line, text) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
             if line > MAX_LINES {
@@ -130,9 +134,26 @@ impl AllowedSigners {
         lines.into_iter()
     }
 
-    /// SHA-256 of the file.
+    /// OpenPGP keys too, for the addresses that each vouches for with its names.
+    #[must_use]
+    pub fn with_keyring(mut self, keyring: Keyring) -> Self {
+        self.keyring = Some(keyring);
+        self
+    }
+
+    pub(super) fn keyring(&self) -> Option<&Keyring> {
+        self.keyring.as_ref()
+    }
+
+    /// SHA-256 of the file, or of the digests of file and keyring, one a line.
     pub fn digest(&self) -> Digest {
-        self.digest
+        match &self.keyring {
+            None => self.digest,
+            Some(keyring) => {
+                let lines = format!("{}\n{}\n", self.digest, keyring.digest());
+                Digest::sha256(lines.as_bytes())
+            }
+        }
     }
 
     /// Whether a key may sign for an address in a namespace at a time. Any one line that allows it is enough,

@@ -8,7 +8,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use linkward_model::Digest;
 
-use crate::der;
 use crate::key::PublicKey;
 
 const MIN_RSA_BITS: usize = 2048;
@@ -153,24 +152,10 @@ impl SshKey {
 
     /// The same key as a SubjectPublicKeyInfo, which names keys everywhere else.
     pub(super) fn public_key(&self) -> Option<PublicKey> {
-        let bits = |raw: &[u8]| der::element(der::BIT_STRING, &[&[0], raw].concat());
-        let sequence = |parts: &[Vec<u8>]| der::element(der::SEQUENCE, &parts.concat());
-        let oid = |oid: &[u8]| der::element(der::OID, oid);
         match &self.material {
-            Material::Ed25519(raw) => {
-                PublicKey::from_spki(&sequence(&[sequence(&[oid(&[0x2b, 0x65, 0x70])]), bits(raw)])).ok()
-            }
-            Material::Ecdsa(curve, raw) => {
-                let ec = oid(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01]);
-                PublicKey::from_spki(&sequence(&[sequence(&[ec, oid(curve.oid())]), bits(raw)])).ok()
-            }
-            Material::Rsa(modulus, exponent) => {
-                let integer = |raw: &[u8]| {
-                    let sign: &[u8] = if raw.first().is_some_and(|byte| *byte >= 0x80) { &[0] } else { &[] };
-                    der::element(der::INTEGER, &[sign, raw].concat())
-                };
-                PublicKey::from_pkcs1(&sequence(&[integer(modulus), integer(exponent)])).ok()
-            }
+            Material::Ed25519(raw) => PublicKey::ed25519(raw).ok(),
+            Material::Ecdsa(curve, raw) => PublicKey::ecdsa(curve.oid(), raw).ok(),
+            Material::Rsa(modulus, exponent) => PublicKey::rsa(modulus, exponent).ok(),
         }
     }
 

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use linkward_model::{Algorithm, Code, Digest};
 
-use super::object::{OPENPGP, SSH, X509};
+use super::object::{SSH, X509};
 use super::ssh_key::{KeyFault, SignatureFault, SshKey, Wire};
 
 const MAGIC: &[u8] = b"SSHSIG";
@@ -33,9 +33,6 @@ impl SshSignature {
     pub(super) fn parse(armoured: &[u8]) -> Result<Self, Fault> {
         let invalid = |why: &str| (Code::CommitSignatureInvalid, why.to_owned());
         let unsupported = |why: String| (Code::CommitSignatureUnsupported, why);
-        if OPENPGP.iter().any(|begin| armoured.starts_with(begin)) {
-            return Err(unsupported("an OpenPGP signature, which is not supported".to_owned()));
-        }
         if armoured.starts_with(X509) {
             return Err(unsupported(
                 "an X.509 signature (gitsign, S/MIME), which is not supported".to_owned(),

@@ -2,7 +2,7 @@
 //! `git verify-commit` does with it; where git accepts more, the case says so.
 
 mod cases;
-mod forge;
+pub(crate) mod forge;
 mod git;
 
 use linkward_model::{Code, Instant, Outcome};

@@ -1,7 +1,7 @@
 //! Every case of sigstore-conformance, by path and by digest: 140 in all. A refused case must be refused for its own
 //! reason, which the table names; an always-failing verifier would get 98 of them right.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use linkward_model::{Code, Digest, Instant};
 use linkward_prove::{Artifact, Pattern, PublicKey, Signer, TrustRoots, bundle};
@@ -63,14 +63,23 @@ pub(crate) const REFUSED: &[(&str, Code)] = &[
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
+pub(crate) enum Mode {
     Path,
     Digest,
 }
 
-fn run(folder: &Path, case: &Path, mode: Mode) -> Result<(), Code> {
+/// The suite's cases, a folder each.
+pub(crate) fn cases(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut cases: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    cases.sort();
+    cases
+}
+
+/// A case, with this bundle.
+pub(crate) fn run(folder: &Path, case: &Path, document: &Path, mode: Mode) -> Result<(), Code> {
     let text = |name: &str| std::fs::read_to_string(case.join(name)).ok();
-    let document = std::fs::read(case.join("bundle.sigstore.json")).unwrap();
+    let document = std::fs::read(document).unwrap();
     let content =
         std::fs::read(case.join("artifact")).or_else(|_| std::fs::read(folder.join("a.txt"))).unwrap();
     let roots = match std::fs::read(case.join("trusted_root.json")) {
@@ -97,12 +106,7 @@ fn run(folder: &Path, case: &Path, mode: Mode) -> Result<(), Code> {
 fn all_140_cases() {
     let Some(vectors) = linkward_testkit::vectors() else { return };
     let folder = vectors.join("sigstore-conformance/bundle-verify");
-    let mut cases: Vec<_> = std::fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_dir())
-        .collect();
-    cases.sort();
+    let cases = cases(&folder);
     let mut wrong = Vec::new();
     for case in &cases {
         let name = case.file_name().unwrap().to_str().unwrap();
@@ -113,7 +117,7 @@ fn all_140_cases() {
             } else {
                 Ok(())
             };
-            let found = run(&folder, case, mode);
+            let found = run(&folder, case, &case.join("bundle.sigstore.json"), mode);
             if found != expected {
                 wrong.push(format!("    (\"{name}\", {found:?}), expected {expected:?}"));
             }

@@ -31,6 +31,10 @@ pub(crate) struct Instance {
     tsa_root: (CertificateParams, KeyPair, Vec<u8>),
     pub(crate) v1: KeyPair,
     pub(crate) v2: KeyPair,
+    /// Of a log that is trusted no longer.
+    pub(crate) retired: KeyPair,
+    /// Of the certificate log.
+    pub(crate) certificate_key: KeyPair,
 }
 
 pub(crate) struct Leaf {
@@ -109,6 +113,8 @@ impl Instance {
             tsa_root: (tsa_params, tsa_key, tsa_root_der),
             v1: KeyPair::generate().unwrap(),
             v2: KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap(),
+            retired: KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap(),
+            certificate_key: KeyPair::generate().unwrap(),
         }
     }
 
@@ -133,8 +139,68 @@ impl Instance {
         Leaf { der, key, chain: vec![between_der] }
     }
 
+    /// A leaf that carries a timestamp (RFC 6962, 3.2) by the certificate log that this is the key of.
+    pub(crate) fn leaf_with_timestamp(&self, params: CertificateParams, log: &KeyPair) -> Leaf {
+        self.leaf_seen(params, log, &Issuer::from_params(&self.root.0, &self.root.1))
+    }
+
+    /// A leaf by an authority that has this one's name and another key. The certificate log did not look closely.
+    pub(crate) fn leaf_by_stranger(&self, params: CertificateParams) -> Leaf {
+        let stranger = KeyPair::generate().unwrap();
+        self.leaf_seen(params, &self.certificate_key, &Issuer::from_params(&self.root.0, &stranger))
+    }
+
+    fn leaf_seen(&self, mut params: CertificateParams, log: &KeyPair, issuer: &Issuer<'_, &KeyPair>) -> Leaf {
+        // Both makings must be of one certificate; the identifier of the issuer's key must not give a stranger away.
+        params.serial_number = Some(rcgen::SerialNumber::from(7u64));
+        params.use_authority_key_identifier_extension = false;
+        let key = KeyPair::generate().unwrap();
+        let plain = params.signed_by(&key, issuer).unwrap().der().to_vec();
+        // Behind the outer header of four bytes.
+        let length = 4 + usize::from(u16::from_be_bytes(plain[6..8].try_into().unwrap()));
+        let tbs = &plain[4..4 + length];
+        let millis = u64::try_from(SIGNED.seconds() * 1000).unwrap().to_be_bytes();
+        let mut signed = vec![0, 0];
+        signed.extend(millis);
+        signed.extend([0, 1]);
+        signed.extend(Digest::sha256(&spki(&self.root.1)).as_bytes());
+        signed.extend(&u32::try_from(tbs.len()).unwrap().to_be_bytes()[1..]);
+        signed.extend(tbs);
+        signed.extend([0, 0]);
+        let signature = log.sign(&signed).unwrap();
+        let prefixed =
+            |bytes: &[u8]| [&u16::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat();
+        let id = Digest::sha256(&spki(&self.certificate_key));
+        let sct = [&[0][..], id.as_bytes(), &millis, &[0, 0, 4, 3], &prefixed(&signature)].concat();
+        let list = der(0x04, &prefixed(&prefixed(&sct)));
+        params
+            .custom_extensions
+            .push(CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 11129, 2, 4, 2], list));
+        let der = params.signed_by(&key, issuer).unwrap().der().to_vec();
+        Leaf { der, key, chain: Vec::new() }
+    }
+
+    /// The certificate log, as a trust root lists it.
+    pub(crate) fn certificate_log(&self) -> Value {
+        let key = spki(&self.certificate_key);
+        json!({
+            "baseUrl": "https://ct.example",
+            "hashAlgorithm": "SHA2_256",
+            "publicKey": {
+                "rawBytes": b64(&key),
+                "keyDetails": "PKIX_ECDSA_P256_SHA_256",
+                "validFor": { "start": "2025-06-01T00:00:00Z" },
+            },
+            "logId": { "keyId": b64(Digest::sha256(&key).as_bytes()) },
+        })
+    }
+
     fn v2_id(&self) -> [u8; 32] {
-        NoteKey::new(V2_HOST, self.v2.public_key_raw().try_into().unwrap()).unwrap().id()
+        note_id(&self.v2)
+    }
+
+    pub(crate) fn retired_id(&self) -> [u8; 32] {
+        note_id(&self.retired)
     }
 
     fn v1_id(&self) -> Vec<u8> {
@@ -284,14 +350,11 @@ impl Instance {
     }
 
     pub(crate) fn v2_entry(&self, body: &Value) -> Value {
-        let bytes = body.to_string().into_bytes();
-        let hint = self.v2_id().get(..4).unwrap().to_vec();
-        let mut entry = proven(&bytes, V2_HOST, V2_HOST, &hint, &self.v2);
-        entry["logIndex"] = json!("1");
-        entry["logId"] = json!({ "keyId": b64(&self.v2_id()) });
-        entry["kindVersion"] = json!({ "kind": body["kind"], "version": body["apiVersion"] });
-        entry["integratedTime"] = json!("0");
-        entry
+        entry_of(&self.v2, body)
+    }
+
+    pub(crate) fn retired_entry(&self, body: &Value) -> Value {
+        entry_of(&self.retired, body)
     }
 
     /// Adds a timestamp over the bundle's signature.
@@ -309,6 +372,11 @@ impl Instance {
         let issuer = Issuer::from_params(&self.tsa_root.0, &self.tsa_root.1);
         let der = params.signed_by(&key, &issuer).unwrap().der().to_vec();
         self.stamp_with(bundle, &key, &der, &der, time);
+    }
+
+    /// A timestamp that says it is the authority's, by another key.
+    pub(crate) fn stamp_by(&self, bundle: &mut Value, key: &KeyPair, time: Instant) {
+        self.stamp_with(bundle, key, &self.tsa_leaf.0, &self.tsa_leaf.0, time);
     }
 
     /// A timestamp whose signed attribute names another certificate than the one that signed.
@@ -380,6 +448,21 @@ pub(crate) fn v2_body(by: &By<'_>, digest: &Digest, signature: &[u8]) -> Value {
             "signature": { "content": b64(signature), "verifier": verifier },
         } },
     })
+}
+
+fn note_id(key: &KeyPair) -> [u8; 32] {
+    NoteKey::new(V2_HOST, key.public_key_raw().try_into().unwrap()).unwrap().id()
+}
+
+fn entry_of(key: &KeyPair, body: &Value) -> Value {
+    let bytes = body.to_string().into_bytes();
+    let id = note_id(key);
+    let mut entry = proven(&bytes, V2_HOST, V2_HOST, &id[..4], key);
+    entry["logIndex"] = json!("1");
+    entry["logId"] = json!({ "keyId": b64(&id) });
+    entry["kindVersion"] = json!({ "kind": body["kind"], "version": body["apiVersion"] });
+    entry["integratedTime"] = json!("0");
+    entry
 }
 
 /// An entry in the second place of a log of three, with its proof and the log's checkpoint.

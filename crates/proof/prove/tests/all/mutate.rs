@@ -5,16 +5,18 @@
 use std::collections::BTreeMap;
 
 use linkward_model::{Digest, Outcome};
-use linkward_prove::{Artifact, Attestation, Proven, Signer, TrustRoots, bundle};
+use linkward_prove::{Artifact, Attestation, Pattern, Proven, Signer, TrustRoots, bundle};
 use serde_json::{Value, json};
 
+use crate::hostile;
 use crate::instance::*;
 
-/// Good bundles of one instance, and what they prove.
+/// Good bundles of one instance and what they prove, and hostile ones that one check each refuses.
 pub(crate) struct Corpus {
-    good: Vec<Value>,
+    starts: Vec<Value>,
     pointers: Vec<Vec<String>>,
     roots: TrustRoots,
+    signer: [Pattern; 2],
     conclusions: Vec<String>,
 }
 
@@ -34,7 +36,7 @@ pub(crate) struct Tally {
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, count: usize) -> usize {
+    pub(crate) fn below(&mut self, count: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -50,35 +52,51 @@ fn conclusion(proven: &Proven<Attestation>) -> String {
 }
 
 impl Corpus {
-    pub(crate) fn new() -> Self {
+    /// # Panics
+    /// A good bundle is refused, or a hostile one by another check than the one that it is meant for. With `unguarded`
+    /// the latter is what is looked for.
+    pub(crate) fn new(unguarded: bool) -> Self {
         let own = Instance::new();
         let mut good = Vec::new();
         for log in [Log::V1(SIGNED), Log::V2] {
             for make in [Instance::message, Instance::statement] {
                 // Two signers each, so that crossing them has something to mix up.
                 for _ in 0..2 {
-                    let mut document = make(&own, &By::Leaf(&own.leaf()), log);
+                    let leaf = own.leaf_with_timestamp(signing(), &own.certificate_key);
+                    let mut document = make(&own, &By::Leaf(&leaf), log);
                     own.stamp(&mut document, SIGNED);
                     good.push(document);
                 }
             }
         }
-        let mut corpus = Self { pointers: Vec::new(), roots: own.roots(), conclusions: Vec::new(), good };
-        for document in &corpus.good {
-            let mut found = Vec::new();
-            pointers(document, String::new(), &mut found);
-            corpus.pointers.push(found);
+        let signer = [SUBJECT, ISSUER].map(|text| Pattern::parse(text).unwrap());
+        let roots = parsed(&hostile::root(&own));
+        let mut corpus =
+            Self { pointers: Vec::new(), roots, signer, conclusions: Vec::new(), starts: good.clone() };
+        for hostile in hostile::bundles(&own) {
+            let refused = corpus.verify(&hostile.bundle).map(|_| "none");
+            assert!(unguarded || refused == Err(hostile.check), "{refused:?}, not {}", hostile.check);
+            good.extend(hostile.good);
+            corpus.starts.push(hostile.bundle);
+        }
+        for document in &good {
             let proven = corpus.verify(document).unwrap();
             // Without its promise an entry of Rekor v1 has its number in the tree.
             let without = conclusion(&proven).replace("index: 1001", "index: 1");
             corpus.conclusions.extend([conclusion(&proven), without]);
+        }
+        for document in &corpus.starts {
+            let mut found = Vec::new();
+            pointers(document, String::new(), &mut found);
+            corpus.pointers.push(found);
         }
         corpus
     }
 
     fn verify(&self, document: &Value) -> Result<Proven<Attestation>, &'static str> {
         let digests = [Digest::sha256(ARTIFACT)];
-        let signer = Signer::LeftToPolicy { keyring: &[] };
+        let [subject, issuer] = &self.signer;
+        let signer = Signer::Certificate { subject, issuer };
         let bytes = document.to_string();
         bundle(bytes.as_bytes(), &self.roots, signer, Artifact::Digests(&digests), NOW).map_err(|refusal| {
             let failed = refusal.checks.iter().find(|check| matches!(check.outcome, Outcome::Failed { .. }));
@@ -88,12 +106,12 @@ impl Corpus {
 
     /// Makes one mutation and sees what becomes of it.
     pub(crate) fn step(&self, random: &mut Random, tally: &mut Tally) {
-        let which = random.below(self.good.len());
-        let mut document = self.good[which].clone();
-        for _ in 0..=random.below(3) {
+        let which = random.below(self.starts.len());
+        let mut document = self.starts[which].clone();
+        for _ in 0..random.below(4) {
             let places = &self.pointers[which];
             let place = &places[random.below(places.len())];
-            let other = &self.good[random.below(self.good.len())];
+            let other = &self.starts[random.below(self.starts.len())];
             change(&mut document, place, other, random);
         }
         tally.tried += 1;
@@ -105,7 +123,7 @@ impl Corpus {
     }
 }
 
-fn pointers(value: &Value, at: String, found: &mut Vec<String>) {
+pub(crate) fn pointers(value: &Value, at: String, found: &mut Vec<String>) {
     match value {
         Value::Object(map) => {
             map.iter().for_each(|(name, value)| pointers(value, format!("{at}/{name}"), found))
@@ -121,7 +139,7 @@ fn pointers(value: &Value, at: String, found: &mut Vec<String>) {
     }
 }
 
-fn change(document: &mut Value, place: &str, other: &Value, random: &mut Random) {
+pub(crate) fn change(document: &mut Value, place: &str, other: &Value, random: &mut Random) {
     match random.below(8) {
         0 | 1 => {
             if let (Some(here), Some(there)) = (document.pointer_mut(place), other.pointer(place)) {
@@ -230,8 +248,12 @@ const REACHED: &[&str] = &[
     "timestamp",
     "signing-time",
     "certificate-chain",
+    "certificate-usage",
+    "sct",
     "signature",
     "log-entry-matches",
+    "subject",
+    "identity",
 ];
 
 /// The mutations that must have been tried before every check is expected to have refused one.
@@ -246,7 +268,7 @@ impl Tally {
 
 #[test]
 fn nothing_that_is_mutated_is_accepted() {
-    let corpus = Corpus::new();
+    let corpus = Corpus::new(false);
     let (mut random, mut tally) = (Random(0x9e37_79b9_7f4a_7c15), Tally::default());
     for _ in 0..ENOUGH {
         corpus.step(&mut random, &mut tally);

@@ -145,7 +145,10 @@ fn moved(cases: &mut Vec<Case>) {
         ("X.509", "-----BEGIN SIGNED MESSAGE-----"),
     ] {
         let other = bare.replacen("\n\n", &format!("\ngpgsig {begin}\n \n AAAA\n -----END-----\n\n"), 1);
-        case(name, other, Some(Code::CommitSignatureUnsupported), false);
+        // Of OpenPGP, what is read is a signature that is whole.
+        let code =
+            if name == "X.509" { Code::CommitSignatureUnsupported } else { Code::CommitSignatureInvalid };
+        case(name, other, Some(code), false);
     }
     case("no signature at all in the header", bare.replacen("\n\n", "\ngpgsig words\n\n", 1), invalid, false);
 }
@@ -289,7 +292,7 @@ fn shapes(cases: &mut Vec<Case>) {
         tagged(
             "OpenPGP tag",
             format!("{TAG}-----BEGIN PGP SIGNATURE-----\n").into_bytes(),
-            Some(Code::CommitSignatureUnsupported),
+            Some(Code::CommitSignatureInvalid),
             false,
         ),
         tagged("a commit asked for as a tag", signed(PAYLOAD), malformed, false),

@@ -1,0 +1,13 @@
+object 1d474d05af2b7b2ba863537380b12596cff9e463
+type commit
+tag v1.0.0
+tagger Test <ed25519@example.com> 1767312000 +0000
+
+a release
+-----BEGIN PGP SIGNATURE-----
+
+iIoEABYIADIWIQQ+0RhEmUYbWNjAhFVWdsibQZDhuQUCaVcKgBQcZWQyNTUxOUBl
+eGFtcGxlLmNvbQAKCRBWdsibQZDhuRgAAP4pQIi+oyvz2aa0rNlwEqr22UYSB8m5
+yS742J3F+kac3gD/WxCFzs7doj0AtqF1PXOyIcNZq9+5jbPay50Fo2EgXwc=
+=5TMC
+-----END PGP SIGNATURE-----
