@@ -10,8 +10,12 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use linkward_ledger::LogName;
 use linkward_model::Digest;
 use serde::{Deserialize, Serialize};
+
+use crate::protected::{self, ProtectedError};
+use crate::tuf;
 
 /// What each key file is for.
 pub(crate) const EVIDENCE: &str = "evidence.key";
@@ -79,6 +83,8 @@ pub enum KeyError {
     Malformed(PathBuf),
     #[error("the system gave no randomness")]
     Random,
+    #[error("{path}: {source}")]
+    Protected { path: PathBuf, source: ProtectedError },
 }
 
 /// Makes the keys of a home. Files that exist are an error: a key is never written over.
@@ -93,9 +99,7 @@ pub fn create_keys(folder: &Path) -> Result<PublicKeys, KeyError> {
     let (evidence, signing) = (create_ed25519(folder, EVIDENCE)?, create_ed25519(folder, SIGNING)?);
     let step_der = create_p256(folder, STEP)?;
     create_p256(folder, AUTHORITY)?;
-    std::fs::File::open(folder)
-        .and_then(|file| file.sync_all())
-        .map_err(|source| KeyError::Io { path: folder.to_path_buf(), source })?;
+    sync(folder)?;
     Ok(PublicKeys { evidence, signing, step: pem("PUBLIC KEY", &step_der), step_der })
 }
 
@@ -123,12 +127,88 @@ pub(crate) fn create_role(folder: &Path, role: Role, generation: u32) -> Result<
     create_p256(folder, &role.file(generation))
 }
 
+/// File of a generation of a key that had one generation at first.
+pub(crate) fn generation_file(first: &str, generation: u32) -> String {
+    match (generation, first.strip_suffix(".key")) {
+        (0 | 1, _) | (_, None) => first.to_owned(),
+        (_, Some(name)) => format!("{name}-{generation}.key"),
+    }
+}
+
+/// The first generation above this one that has no file: a rotation that was killed half way left a key behind, and a
+/// key is never written over.
+fn free(folder: &Path, after: u32, file: impl Fn(u32) -> String) -> u32 {
+    let mut generation = after.saturating_add(1);
+    while folder.join(file(generation)).exists() {
+        generation = generation.saturating_add(1);
+    }
+    generation
+}
+
+/// Makes the next key of the signing log: its generation and public half.
+///
+/// # Errors
+/// It cannot be written.
+pub fn create_log_key(folder: &Path, after: u32) -> Result<(u32, [u8; 32]), KeyError> {
+    let generation = free(folder, after, |generation| generation_file(SIGNING, generation));
+    Ok((generation, create_ed25519(folder, &generation_file(SIGNING, generation))?))
+}
+
+/// Makes the next key for what people ask to be signed: its generation and SubjectPublicKeyInfo.
+///
+/// # Errors
+/// It cannot be written.
+pub(crate) fn create_artifact_key(folder: &Path, after: u32) -> Result<(u32, Vec<u8>), KeyError> {
+    let generation = free(folder, after, |generation| generation_file(ARTIFACT, generation));
+    Ok((generation, create_p256(folder, &generation_file(ARTIFACT, generation))?))
+}
+
+pub(crate) fn repository_file(role: tuf::Role, generation: u32) -> String {
+    // One key for snapshot and timestamp: both are signed again by themselves, whoever has one may as well have both.
+    let name = match role {
+        tuf::Role::Snapshot => tuf::Role::Timestamp,
+        role => role,
+    };
+    format!("tuf-{name}-{generation}.key")
+}
+
+/// Makes keys of the TUF repository: of root, targets, and of snapshot and timestamp.
+///
+/// # Errors
+/// They cannot be written.
+pub fn create_repository_keys(folder: &Path) -> Result<[tuf::Key; 3], KeyError> {
+    use tuf::Role::{Root, Targets, Timestamp};
+    let generation = free(folder, 0, |generation| repository_file(Root, generation));
+    let make = |role| {
+        let name = repository_file(role, generation);
+        let _ = std::fs::remove_file(folder.join(&name));
+        create_ed25519(folder, &name).map(tuf::Key)
+    };
+    // Root last: while its file is missing, the others are of a rotation that was killed and named nowhere.
+    let (targets, timestamp) = (make(Targets)?, make(Timestamp)?);
+    Ok([create_ed25519(folder, &repository_file(Root, generation)).map(tuf::Key)?, targets, timestamp])
+}
+
 /// Makes the key of the certificate log's checkpoints.
 ///
 /// # Errors
 /// It exists, or cannot be written.
 pub fn create_certificates(folder: &Path) -> Result<[u8; 32], KeyError> {
     create_ed25519(folder, CERTIFICATES)
+}
+
+/// Makes keys for the logs of a home that goes on under new ones.
+///
+/// # Errors
+/// One exists, or cannot be written.
+pub fn create_log_keys(folder: &Path, logs: &[LogName]) -> Result<Vec<(LogName, [u8; 32])>, KeyError> {
+    let made =
+        [(LogName::Evidence, EVIDENCE), (LogName::Signing, SIGNING), (LogName::Certificates, CERTIFICATES)];
+    let made = made.into_iter().filter(|(log, _)| logs.contains(log));
+    let made = made.map(|(log, file)| Ok((log, create_ed25519(folder, file)?)));
+    let keys = made.collect::<Result<_, KeyError>>()?;
+    sync(folder)?;
+    Ok(keys)
 }
 
 fn create_ed25519(folder: &Path, name: &str) -> Result<[u8; 32], KeyError> {
@@ -148,11 +228,21 @@ fn create_p256(folder: &Path, name: &str) -> Result<Vec<u8>, KeyError> {
     Ok(pair.public_key().as_der().map_err(|_| KeyError::Random)?.as_ref().to_vec())
 }
 
-fn write(folder: &Path, name: &str, der: &[u8]) -> Result<(), KeyError> {
+/// Makes the names in the folder durable.
+pub(crate) fn sync(folder: &Path) -> Result<(), KeyError> {
+    std::fs::File::open(folder)
+        .and_then(|file| file.sync_all())
+        .map_err(|source| KeyError::Io { path: folder.to_path_buf(), source })
+}
+
+pub(crate) fn write(folder: &Path, name: &str, der: &[u8]) -> Result<(), KeyError> {
     let path = folder.join(name);
     let io = |source| KeyError::Io { path: path.clone(), source };
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(io)?;
-    file.write_all(pem("PRIVATE KEY", der).as_bytes()).and_then(|()| file.sync_all()).map_err(io)
+    // A folder of encrypted keys gets no bare one.
+    let text =
+        if protected_file(&folder.join(EVIDENCE)) { sealed(&path, der)? } else { pem("PRIVATE KEY", der) };
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io)
 }
 
 /// DER in the textual form of RFC 7468.
@@ -165,14 +255,73 @@ pub fn pem(label: &str, der: &[u8]) -> String {
 
 /// A private key's PKCS#8 bytes; refused where others could read the file.
 pub(crate) fn read(folder: &Path, name: &str) -> Result<Vec<u8>, KeyError> {
-    let path = folder.join(name);
-    let io = |source| KeyError::Io { path: path.clone(), source };
-    let mode = std::fs::metadata(&path).map_err(io)?.permissions().mode() & 0o777;
+    read_file(&folder.join(name))
+}
+
+/// As [`read`], by path.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, KeyError> {
+    let io = |source| KeyError::Io { path: path.to_path_buf(), source };
+    let mode = std::fs::metadata(path).map_err(io)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(KeyError::Permissions { path, mode });
+        return Err(KeyError::Permissions { path: path.to_path_buf(), mode });
     }
-    let text = std::fs::read_to_string(&path).map_err(io)?;
-    linkward_evidence::rekor::from_pem(&text).ok_or(KeyError::Malformed(path))
+    let text = std::fs::read_to_string(path).map_err(io)?;
+    let der =
+        linkward_evidence::rekor::from_pem(&text).ok_or_else(|| KeyError::Malformed(path.to_path_buf()))?;
+    if text.contains(protected::LABEL) {
+        return protected::opened(&der, path)
+            .map_err(|source| KeyError::Protected { path: path.to_path_buf(), source });
+    }
+    Ok(der)
+}
+
+fn protected_file(path: &Path) -> bool {
+    std::fs::read_to_string(path).is_ok_and(|text| text.contains(protected::LABEL))
+}
+
+fn sealed(path: &Path, der: &[u8]) -> Result<String, KeyError> {
+    let wrong = |source| KeyError::Protected { path: path.to_path_buf(), source };
+    let passphrase = protected::passphrase(path).map_err(wrong)?;
+    Ok(pem(protected::LABEL, &protected::seal(der, &passphrase).map_err(wrong)?))
+}
+
+/// Private keys of a folder, by path.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn key_files(folder: &Path) -> Result<Vec<PathBuf>, KeyError> {
+    let io = |source| KeyError::Io { path: folder.to_path_buf(), source };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        if path.extension().is_some_and(|extension| extension == "key") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Puts a key file under the program's passphrase, or takes it out; whether that changed it. The file is whole at
+/// every moment.
+///
+/// # Errors
+/// The key cannot be read or written, or there is no passphrase, or another.
+pub fn protect(path: &Path, encrypted: bool) -> Result<bool, KeyError> {
+    if protected_file(path) == encrypted {
+        return Ok(false);
+    }
+    let der = read_file(path)?;
+    let text = if encrypted { sealed(path, &der)? } else { pem("PRIVATE KEY", &der) };
+    let io = |source| KeyError::Io { path: path.to_path_buf(), source };
+    let draft = path.with_extension("key-new");
+    let _ = std::fs::remove_file(&draft);
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(&draft).map_err(io)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
+    std::fs::rename(&draft, path).map_err(io)?;
+    sync(path.parent().unwrap_or(path))?;
+    Ok(true)
 }
 
 #[cfg(test)]

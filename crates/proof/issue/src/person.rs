@@ -1,7 +1,7 @@
 //! A person's own key, for signed notes: made once, kept by the person, outside every home.
 
 use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::rand::SystemRandom;
@@ -38,20 +38,16 @@ pub fn create(path: &Path, name: &str) -> Result<NoteKey, KeyError> {
 /// # Errors
 /// The key cannot be read, can be read by others, or is none.
 pub fn sign(path: &Path, name: &str, text: &[u8]) -> Result<(NoteKey, Vec<u8>), KeyError> {
-    let io = |source| KeyError::Io { path: PathBuf::from(path), source };
-    let mode = std::fs::metadata(path).map_err(io)?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(KeyError::Permissions { path: path.to_path_buf(), mode });
-    }
-    let der = linkward_evidence::rekor::from_pem(&std::fs::read_to_string(path).map_err(io)?);
-    let malformed = || KeyError::Malformed(path.to_path_buf());
-    let pair = Ed25519KeyPair::from_pkcs8(&der.ok_or_else(malformed)?).map_err(|_| malformed())?;
+    let der = crate::keys::read_file(path)?;
+    let pair = Ed25519KeyPair::from_pkcs8(&der).map_err(|_| KeyError::Malformed(path.to_path_buf()))?;
     let key = note_key(&pair, name, path)?;
     Ok((key, pair.sign(text).as_ref().to_vec()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]

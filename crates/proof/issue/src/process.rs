@@ -15,6 +15,10 @@ use crate::protocol::{Answer, Ask, LeafAsk, read_frame, write_frame};
 use crate::sigstore::instance::{Der, Generation};
 use crate::sigstore::leaf::{Above, Request};
 use crate::sigstore::timestamp::Query;
+use crate::tuf;
+
+/// Where the passphrase of encrypted keys may stand.
+pub const PASSPHRASES: [&str; 2] = ["LINKWARD_KEY_PASSPHRASE", "LINKWARD_KEY_PASSPHRASE_FILE"];
 
 /// Why the signer did not sign.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +39,8 @@ pub struct SignerProcess {
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
+    /// Whether it keeps other signers of the logs out.
+    holds: bool,
 }
 
 impl SignerProcess {
@@ -46,6 +52,8 @@ impl SignerProcess {
         let mut child = Command::new(program)
             .args(args)
             .env_clear()
+            // What opens its keys, and nothing else of this process's environment.
+            .envs(PASSPHRASES.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -54,7 +62,7 @@ impl SignerProcess {
             .map_err(ProcessError::Start)?;
         let (input, output) = (child.stdin.take(), child.stdout.take());
         match output {
-            Some(output) => Ok(Self { child, input, output: BufReader::new(output) }),
+            Some(output) => Ok(Self { child, input, output: BufReader::new(output), holds: false }),
             None => Err(ProcessError::Start(io::ErrorKind::BrokenPipe.into())),
         }
     }
@@ -63,8 +71,25 @@ impl SignerProcess {
     ///
     /// # Errors
     /// The signer is gone or refuses.
-    pub fn sign_checkpoint(&mut self, log: LogName, text: &str) -> Result<Vec<u8>, ProcessError> {
-        self.ask(&Ask::Checkpoint { log, text: text.to_owned() })
+    pub fn sign_checkpoint(&mut self, log: LogName, key: &str, text: &str) -> Result<Vec<u8>, ProcessError> {
+        if !self.holds {
+            self.ask(&Ask::Hold)?;
+            self.holds = true;
+        }
+        self.ask(&Ask::Checkpoint { log, text: text.to_owned(), key: key.to_owned() })
+    }
+
+    /// The Ed25519 signature over TUF metadata in its canonical form.
+    ///
+    /// # Errors
+    /// The signer is gone or refuses.
+    pub fn sign_metadata(
+        &mut self,
+        role: tuf::Role,
+        key: tuf::Key,
+        text: &str,
+    ) -> Result<Vec<u8>, ProcessError> {
+        self.ask(&Ask::Metadata { role, key, text: text.to_owned() })
     }
 
     /// The Ed25519 signature of the evidence log's key over a message to gates.
@@ -103,16 +128,16 @@ impl SignerProcess {
     ///
     /// # Errors
     /// The signer is gone or refuses.
-    pub fn sign_artifact(&mut self, digest: &Digest) -> Result<Vec<u8>, ProcessError> {
-        self.ask(&Ask::Artifact { digest: *digest })
+    pub fn sign_artifact(&mut self, digest: &Digest, generation: u32) -> Result<Vec<u8>, ProcessError> {
+        self.ask(&Ask::Artifact { digest: *digest, generation })
     }
 
     /// The ECDSA signature, DER, over the pre-authentication encoding of a person's attestation.
     ///
     /// # Errors
     /// The signer is gone or refuses.
-    pub fn sign_attestation(&mut self, pae: &[u8]) -> Result<Vec<u8>, ProcessError> {
-        self.ask(&Ask::Attestation { pae: STANDARD.encode(pae) })
+    pub fn sign_attestation(&mut self, pae: &[u8], generation: u32) -> Result<Vec<u8>, ProcessError> {
+        self.ask(&Ask::Attestation { pae: STANDARD.encode(pae), generation })
     }
 
     /// A signing certificate, DER, whose leaf the certificate log includes.
@@ -153,6 +178,15 @@ impl SignerProcess {
     /// The signer is gone or refuses.
     pub fn test_token(&mut self, claims: serde_json::Value) -> Result<String, ProcessError> {
         String::from_utf8(self.ask(&Ask::Token { claims })?).map_err(|_| ProcessError::Answer)
+    }
+
+    /// Cosignature lines over the text of another log's checkpoint, under this witness's name.
+    ///
+    /// # Errors
+    /// The signer is gone or refuses.
+    pub fn cosign(&mut self, name: &str, text: &str) -> Result<String, ProcessError> {
+        let lines = self.ask(&Ask::Cosign { name: name.to_owned(), text: text.to_owned() })?;
+        String::from_utf8(lines).map_err(|_| ProcessError::Answer)
     }
 
     fn ask(&mut self, ask: &Ask) -> Result<Vec<u8>, ProcessError> {

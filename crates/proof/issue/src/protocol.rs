@@ -4,6 +4,7 @@
 //! through this pipe, and a log cannot be rolled back or forked by asking for another checkpoint.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,7 @@ use crate::sigstore::instance::Der;
 use crate::sigstore::leaf::{Above, Request};
 use crate::sigstore::sct;
 use crate::sigstore::timestamp::Query;
+use crate::tuf;
 
 /// How the name of the issuer that only tests may trust ends; no host name can (RFC 6761).
 pub const TEST_ISSUER: &str = ".test-issuer.invalid";
@@ -32,44 +34,37 @@ const MAX_FRAME: u32 = 192 << 20;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "sign")]
 pub(crate) enum Ask {
+    /// Before the first checkpoint: keeps other signers of these logs out. An empty answer.
+    Hold,
+    /// Refused before [`Ask::Hold`] was answered.
     Checkpoint {
         log: LogName,
         text: String,
+        /// The log's key, in the spelling of signed notes; a log has had others before.
+        key: String,
     },
     /// A message from the record to its gates: a feed message or heartbeat.
-    Gate {
-        text: String,
-    },
+    Gate { text: String },
     /// A DSSE pre-authentication encoding, base64.
-    Statement {
-        pae: String,
-    },
+    Statement { pae: String },
     /// The TBSCertificate of a webhook's server certificate, base64.
-    Certificate {
-        tbs: String,
-    },
+    Certificate { tbs: String },
     /// The authority's public key; asking signs nothing.
     AuthorityKey,
     /// SHA-256 of an artifact that a person wants signed.
-    Artifact {
-        digest: Digest,
-    },
+    Artifact { digest: Digest, generation: u32 },
     /// The pre-authentication encoding of an attestation that a person wants signed, base64.
-    Attestation {
-        pae: String,
-    },
+    Attestation { pae: String, generation: u32 },
+    /// Metadata of the TUF repository, in the form that is signed.
+    Metadata { role: tuf::Role, key: tuf::Key, text: String },
     /// A signing certificate, once the certificate log has it.
     Leaf(Box<LeafAsk>),
     /// A timestamp of now.
-    Timestamp {
-        generation: u32,
-        query: Query,
-        chain: Vec<Der>,
-    },
+    Timestamp { generation: u32, query: Query, chain: Vec<Der> },
     /// An identity token of the issuer that only tests may trust.
-    Token {
-        claims: serde_json::Value,
-    },
+    Token { claims: serde_json::Value },
+    /// A checkpoint of another log, which this home witnesses.
+    Cosign { name: String, text: String },
 }
 
 /// What a certificate is made from, and the proof that it was logged.
@@ -137,10 +132,13 @@ pub(crate) fn read_frame(input: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
 
 struct Signer {
     folder: PathBuf,
-    logs: BTreeMap<LogName, Ed25519KeyPair>,
+    /// The first is the log's first key.
+    logs: BTreeMap<LogName, Vec<Ed25519KeyPair>>,
     step: EcdsaKeyPair,
     authority: EcdsaKeyPair,
     random: SystemRandom,
+    /// Held from before the first checkpoint on: no other process signs for these logs.
+    lock: Option<File>,
 }
 
 impl Signer {
@@ -154,11 +152,18 @@ impl Signer {
                 .map_err(|_| KeyError::Malformed(folder.join(name)))
         };
         let mut logs = BTreeMap::from([
-            (LogName::Evidence, ed25519(keys::EVIDENCE)?),
-            (LogName::Signing, ed25519(keys::SIGNING)?),
+            (LogName::Evidence, vec![ed25519(keys::EVIDENCE)?]),
+            (LogName::Signing, vec![ed25519(keys::SIGNING)?]),
         ]);
         if folder.join(keys::CERTIFICATES).exists() {
-            logs.insert(LogName::Certificates, ed25519(keys::CERTIFICATES)?);
+            logs.insert(LogName::Certificates, vec![ed25519(keys::CERTIFICATES)?]);
+        }
+        for generation in 2.. {
+            let file = keys::generation_file(keys::SIGNING, generation);
+            if !folder.join(&file).exists() {
+                break;
+            }
+            logs.entry(LogName::Signing).or_default().push(ed25519(&file)?);
         }
         Ok(Self {
             folder: folder.to_path_buf(),
@@ -166,18 +171,27 @@ impl Signer {
             step: p256(keys::STEP)?,
             authority: p256(keys::AUTHORITY)?,
             random: SystemRandom::new(),
+            lock: None,
         })
     }
 
     fn answer(&mut self, ask: &Ask) -> Result<Vec<u8>, String> {
         match ask {
-            Ask::Checkpoint { log, text } => self.checkpoint(*log, text),
+            Ask::Hold if self.lock.is_some() => Ok(Vec::new()),
+            Ask::Hold => {
+                let lock = crate::signed::settled(&self.folder).map_err(|error| error.to_string())?;
+                self.lock = Some(lock.ok_or("the folder of keys is gone")?);
+                Ok(Vec::new())
+            }
+            Ask::Checkpoint { log, text, key } => self.checkpoint(*log, text, key),
+            Ask::Metadata { role, key, text } => self.metadata(*role, *key, text),
             Ask::Gate { text } => {
                 // The same key signs checkpoints: a text must never be both.
                 if !text.starts_with("linkward.gate/v1\n") || Checkpoint::parse(text).is_ok() {
                     return Err("only messages to gates are signed for gates".to_owned());
                 }
-                let key = self.logs.get(&LogName::Evidence).ok_or("no key for the evidence log")?;
+                let key = self.logs.get(&LogName::Evidence).and_then(|keys| keys.first());
+                let key = key.ok_or("no key for the evidence log")?;
                 Ok(key.sign(text.as_bytes()).as_ref().to_vec())
             }
             Ask::Statement { pae } => {
@@ -198,8 +212,8 @@ impl Signer {
                 }
                 self.ecdsa(&self.authority, &tbs)
             }
-            Ask::Artifact { digest } => {
-                let key = self.named(keys::ARTIFACT)?;
+            Ask::Artifact { digest, generation } => {
+                let key = self.named(&keys::generation_file(keys::ARTIFACT, *generation))?;
                 if digest.algorithm() != Algorithm::Sha256 {
                     return Err("artifacts are signed by their SHA-256 digest".to_owned());
                 }
@@ -211,12 +225,12 @@ impl Signer {
                 let signature = key.sign_digest(&digest).map_err(|_| "signing failed".to_owned())?;
                 Ok(signature.as_ref().to_vec())
             }
-            Ask::Attestation { pae } => {
+            Ask::Attestation { pae, generation } => {
                 let pae = STANDARD.decode(pae).map_err(|_| "the encoding is not base64".to_owned())?;
                 if !pae.starts_with(b"DSSEv1 ") {
                     return Err("an attestation is a DSSE pre-authentication encoding".to_owned());
                 }
-                let key = self.named(keys::ARTIFACT)?;
+                let key = self.named(&keys::generation_file(keys::ARTIFACT, *generation))?;
                 self.ecdsa(&key, &pae)
             }
             Ask::Leaf(ask) => self.leaf(ask),
@@ -228,6 +242,7 @@ impl Signer {
                 })
             }
             Ask::Token { claims } => self.token(claims),
+            Ask::Cosign { name, text } => crate::witness::cosign(&self.folder, name, text),
         }
     }
 
@@ -274,7 +289,8 @@ impl Signer {
     }
 
     fn included(&self, ask: &LeafAsk, leaf: &[u8]) -> Result<(), String> {
-        let key = self.logs.get(&LogName::Certificates).ok_or("this home has no certificate log")?;
+        let key = self.logs.get(&LogName::Certificates).and_then(|keys| keys.first());
+        let key = key.ok_or("this home has no certificate log")?;
         let public = key.public_key().as_ref().try_into().map_err(|_| "the log's key is malformed")?;
         let origin = ask.checkpoint.lines().next().unwrap_or("");
         let key = NoteKey::new(origin, public).map_err(|error| error.to_string())?;
@@ -308,7 +324,37 @@ impl Signer {
         Ok(signature.as_ref().to_vec())
     }
 
-    fn checkpoint(&mut self, log: LogName, text: &str) -> Result<Vec<u8>, String> {
+    /// Signs metadata of the role that the key is for; never an older one than before.
+    fn metadata(&self, role: tuf::Role, key: tuf::Key, text: &str) -> Result<Vec<u8>, String> {
+        let (found, version) = tuf::described(text).ok_or("this is no TUF metadata in its canonical form")?;
+        if found != role {
+            return Err(format!("the text is {found} metadata, not {role}"));
+        }
+        let memory = self.folder.join(format!("tuf-{role}.signed"));
+        let last = std::fs::read_to_string(&memory).ok().and_then(|text| text.trim().parse::<u64>().ok());
+        if let Some(last) = last.filter(|last| *last > version) {
+            return Err(format!("{role} {last} was signed before; {version} would roll clients back"));
+        }
+        let mut pair = None;
+        for generation in 1.. {
+            let file = keys::repository_file(role, generation);
+            if !self.folder.join(&file).exists() {
+                break;
+            }
+            let der = keys::read(&self.folder, &file).map_err(|error| error.to_string())?;
+            let found = Ed25519KeyPair::from_pkcs8(&der).map_err(|_| format!("{file} is malformed"))?;
+            if found.public_key().as_ref() == key.0 {
+                pair = Some(found);
+                break;
+            }
+        }
+        let pair = pair.ok_or_else(|| format!("no key of this home is {} for {role}", key.id()))?;
+        crate::signed::remember(&crate::signed::RealDisk, &memory, &version.to_string())
+            .map_err(|error| format!("what was signed cannot be remembered: {error}"))?;
+        Ok(pair.sign(text.as_bytes()).as_ref().to_vec())
+    }
+
+    fn checkpoint(&mut self, log: LogName, text: &str, key: &str) -> Result<Vec<u8>, String> {
         let checkpoint = Checkpoint::parse(text).map_err(|error| error.to_string())?;
         if checkpoint.text() != text {
             return Err("the checkpoint is not in its canonical form".to_owned());
@@ -316,10 +362,16 @@ impl Signer {
         if checkpoint.origin.split('.').nth(1) != Some(log.as_str()) {
             return Err(format!("`{}` is not an origin of the {} log", checkpoint.origin, log.as_str()));
         }
+        // What is asked is in the pipe when the asker is killed: whoever comes next must find the lock taken.
+        if self.lock.is_none() {
+            return Err("checkpoints are signed by the one process that holds the logs' keys".to_owned());
+        }
         let memory = crate::signed::memory(&self.folder, log);
-        if let Some(last) =
-            std::fs::read_to_string(&memory).ok().and_then(|text| Checkpoint::parse(&text).ok())
-        {
+        let unread = |error: String| format!("what was signed before cannot be read: {error}");
+        let last =
+            crate::signed::last_signed(&self.folder, log).map_err(|error| unread(error.to_string()))?;
+        if let Some(last) = last {
+            let last = Checkpoint::parse(&last).map_err(|error| unread(error.to_string()))?;
             if last.origin != checkpoint.origin {
                 return Err(format!("this key signs for {}, not for {}", last.origin, checkpoint.origin));
             }
@@ -336,11 +388,14 @@ impl Signer {
                 ));
             }
         }
-        let key = self.logs.get(&log).ok_or_else(|| format!("no key for the {} log", log.as_str()))?;
+        let named: NoteKey = key.parse().map_err(|_| "the log's key is malformed".to_owned())?;
+        let key = self.logs.get(&log).into_iter().flatten();
+        let key = key
+            .into_iter()
+            .find(|key| key.public_key().as_ref() == named.public())
+            .ok_or_else(|| format!("no key of this home is that of the {} log", log.as_str()))?;
         let signature = key.sign(text.as_bytes()).as_ref().to_vec();
-        let draft = memory.with_extension("new");
-        std::fs::write(&draft, text)
-            .and_then(|()| std::fs::rename(&draft, &memory))
+        crate::signed::remember(&crate::signed::RealDisk, &memory, text)
             .map_err(|error| format!("what was signed cannot be remembered: {error}"))?;
         Ok(signature)
     }
@@ -363,31 +418,44 @@ mod tests {
             .collect()
     }
 
-    fn checkpoint(log: LogName, origin: &str, size: u64, root: u8) -> Ask {
+    /// What is answered to each by a process that holds the logs' keys.
+    fn ask_holding(folder: &Path, asks: Vec<Ask>) -> Vec<Answer> {
+        let asks: Vec<Ask> = std::iter::once(Ask::Hold).chain(asks).collect();
+        ask(folder, &asks).split_off(1)
+    }
+
+    fn checkpoint(keys: &crate::PublicKeys, log: LogName, origin: &str, size: u64, root: u8) -> Ask {
         let checkpoint = Checkpoint {
             origin: origin.to_owned(),
             size,
             root: linkward_ledger::Hash([root; 32]),
             extensions: Vec::new(),
         };
-        Ask::Checkpoint { log, text: checkpoint.text() }
+        let key = if log == LogName::Evidence { keys.evidence } else { keys.signing };
+        let key = NoteKey::new(origin, key).unwrap().to_string();
+        Ask::Checkpoint { log, text: checkpoint.text(), key }
     }
 
     #[test]
     fn what_would_roll_back_or_fork_a_log_is_not_signed() {
         let folder = linkward_testkit::scratch();
         let keys = folder.path().join("keys");
-        crate::create_keys(&keys).unwrap();
+        let public = crate::create_keys(&keys).unwrap();
         let origin = "0.evidence.linkward.internal";
-        let sign = |size, root| checkpoint(LogName::Evidence, origin, size, root);
-        let answers = ask(&keys, &[sign(5, 1), sign(5, 1), sign(5, 2), sign(4, 1), sign(6, 3)]);
+        let sign = |size, root| checkpoint(&public, LogName::Evidence, origin, size, root);
+        let asks = [sign(5, 1), Ask::Hold, sign(5, 1), sign(5, 1), sign(5, 2), sign(4, 1), sign(6, 3)];
+        let answers = ask(&keys, &asks);
         let signed: Vec<bool> = answers.iter().map(Result::is_ok).collect();
-        assert_eq!(signed, [true, true, false, false, true], "{answers:?}");
+        assert_eq!(signed, [false, true, true, true, false, false, true], "{answers:?}");
         // The memory outlives the process.
-        let later = [sign(5, 1), checkpoint(LogName::Evidence, "1.evidence.linkward.internal", 9, 1)];
-        assert!(ask(&keys, &later).iter().all(Result::is_err));
-        let wrong_log = [checkpoint(LogName::Signing, origin, 1, 1)];
-        assert!(ask(&keys, &wrong_log).iter().all(Result::is_err));
+        let later =
+            vec![sign(5, 1), checkpoint(&public, LogName::Evidence, "1.evidence.linkward.internal", 9, 1)];
+        assert!(ask_holding(&keys, later).iter().all(Result::is_err));
+        let wrong_log = vec![checkpoint(&public, LogName::Signing, origin, 1, 1)];
+        assert!(ask_holding(&keys, wrong_log).iter().all(Result::is_err));
+        // A memory that cannot be read is no empty one.
+        std::fs::write(crate::signed::memory(&keys, LogName::Evidence), "torn").unwrap();
+        assert!(ask_holding(&keys, vec![sign(7, 1)]).iter().all(Result::is_err));
     }
 
     #[test]
@@ -410,6 +478,52 @@ mod tests {
         );
         let signed: Vec<bool> = answers.iter().map(Result::is_ok).collect();
         assert_eq!(signed, [true, false, false, false, true, false, false]);
+    }
+
+    #[test]
+    fn a_log_is_signed_for_by_the_key_that_is_named() {
+        let folder = linkward_testkit::scratch();
+        let keys = folder.path().join("keys");
+        let mut public = crate::create_keys(&keys).unwrap();
+        let stranger = public.evidence;
+        let (generation, second) = crate::create_log_key(&keys, 1).unwrap();
+        assert_eq!(generation, 2);
+        let origin = "0.signing.linkward.internal";
+        let first = checkpoint(&public, LogName::Signing, origin, 1, 1);
+        public.signing = second;
+        let next = checkpoint(&public, LogName::Signing, origin, 1, 1);
+        public.signing = stranger;
+        let other = checkpoint(&public, LogName::Signing, origin, 1, 1);
+        let answers = ask_holding(&keys, vec![first, next, other]);
+        assert!(answers[0].is_ok() && answers[1].is_ok() && answers[2].is_err(), "{answers:?}");
+        assert_ne!(answers[0], answers[1]);
+    }
+
+    #[test]
+    fn metadata_is_signed_in_its_role_and_never_back_in_time() {
+        let folder = linkward_testkit::scratch();
+        let keys = folder.path().join("keys");
+        crate::create_keys(&keys).unwrap();
+        let [root, targets, timestamp] = crate::create_repository_keys(&keys).unwrap();
+        let text = |role: &str, version: u64| format!("{{\"_type\":\"{role}\",\"version\":{version}}}");
+        let sign = |role, key, text: &str| Ask::Metadata { role, key, text: text.to_owned() };
+        use tuf::Role::{Root, Snapshot, Targets, Timestamp};
+        let answers = ask(
+            &keys,
+            &[
+                sign(Root, root, &text("root", 1)),
+                sign(Targets, targets, &text("targets", 2)),
+                sign(Snapshot, timestamp, &text("snapshot", 1)),
+                sign(Timestamp, timestamp, &text("timestamp", 7)),
+                sign(Targets, targets, &text("targets", 1)),
+                sign(Targets, timestamp, &text("targets", 3)),
+                sign(Targets, targets, &text("root", 3)),
+                sign(Targets, targets, "{ \"_type\":\"targets\",\"version\":3}"),
+                sign(Targets, targets, "DSSEv1 1 a 1 b"),
+            ],
+        );
+        let signed: Vec<bool> = answers.iter().map(Result::is_ok).collect();
+        assert_eq!(signed, [true, true, true, true, false, false, false, false, false], "{answers:?}");
     }
 
     #[test]

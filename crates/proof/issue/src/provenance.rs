@@ -3,6 +3,7 @@
 use linkward_model::Digest;
 use serde_json::{Value, json};
 
+use crate::ci::Ci;
 use crate::step::Step;
 
 /// The DSSE payload type of in-toto statements.
@@ -22,7 +23,7 @@ pub struct Source {
 }
 
 /// The statement that a step made its products; the builder's id says which home vouches for it.
-pub fn provenance(step: &Step, source: &Source, builder: &str) -> String {
+pub fn provenance(step: &Step, source: &Source, builder: &str, ci: Option<&Ci>) -> String {
     let mut materials = Vec::new();
     if let Some(revision) = &source.revision {
         let uri = format!("git+{}", source.remote.as_deref().unwrap_or("file:."));
@@ -49,7 +50,9 @@ pub fn provenance(step: &Step, source: &Source, builder: &str) -> String {
                 "step": step.name, "command": step.command, "directory": step.directory,
                 "environment": step.environment,
             },
-            "internalParameters": { "exitCode": step.exit_code, "unchanged": step.unchanged },
+            "internalParameters": {
+                "exitCode": step.exit_code, "unchanged": step.unchanged, "ci": ci.map(Ci::json),
+            },
             "resolvedDependencies": materials,
         },
         "runDetails": {
@@ -67,7 +70,7 @@ pub fn sbom(step: &Step, document: &Value) -> String {
     statement(step, "https://cyclonedx.org/bom", document)
 }
 
-fn statement(step: &Step, predicate_type: &str, predicate: &Value) -> String {
+pub(crate) fn statement(step: &Step, predicate_type: &str, predicate: &Value) -> String {
     let subjects: Vec<Value> = step
         .products
         .iter()

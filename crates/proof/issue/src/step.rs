@@ -76,7 +76,7 @@ pub fn run(
         after.iter().filter(|product| before.contains(product)).map(|(name, _)| name.clone()).collect();
     Ok(Step {
         name: plan.name.to_owned(),
-        command: plan.command.to_vec(),
+        command: masked(plan.command, &secrets()),
         directory: plan.directory.clone(),
         environment: environment(plan.variables),
         materials,
@@ -95,6 +95,23 @@ fn exit_code(status: std::process::ExitStatus) -> i64 {
     status.code().map_or_else(|| 128 + i64::from(status.signal().unwrap_or(0)), i64::from)
 }
 
+/// Shortest value that is taken for a secret where it stands in a command.
+const MIN_SECRET: usize = 6;
+
+/// Values of this environment's secrets.
+fn secrets() -> Vec<String> {
+    let named = std::env::vars().filter(|(name, value)| looks_secret(name) && value.len() >= MIN_SECRET);
+    named.map(|(_, value)| value).collect()
+}
+
+/// The words of a command, without the values of secrets: a shell may have put them there.
+fn masked(command: &[String], secrets: &[String]) -> Vec<String> {
+    let mask = |word: &String| {
+        secrets.iter().fold(word.clone(), |word, secret| word.replace(secret.as_str(), "(masked)"))
+    };
+    command.iter().map(mask).collect()
+}
+
 fn environment(names: &[String]) -> BTreeMap<String, String> {
     names
         .iter()
@@ -106,7 +123,7 @@ fn environment(names: &[String]) -> BTreeMap<String, String> {
 }
 
 /// Names under which secrets are kept.
-fn looks_secret(name: &str) -> bool {
+pub(crate) fn looks_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     [
         "SECRET",
@@ -160,6 +177,13 @@ mod tests {
         assert_eq!(step(&["sh", "-c", "exit 7"]).unwrap().exit_code, 7);
         assert_eq!(step(&["sh", "-c", "kill -9 $$"]).unwrap().exit_code, 137);
         assert!(matches!(step(&["/no/such/program"]), Err(StepError::Start { .. })));
+    }
+
+    #[test]
+    fn secrets_in_a_command_are_masked() {
+        let words = ["curl".to_owned(), "-Hauth:hunter22".to_owned(), "hunter22hunter22".to_owned()];
+        let masked = masked(&words, &["hunter22".to_owned()]);
+        assert_eq!(masked, ["curl", "-Hauth:(masked)", "(masked)(masked)"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use linkward_ledger::LogId;
-use linkward_ledger::key::NoteKeyError;
+use linkward_ledger::key::{NoteKey, NoteKeyError};
 use linkward_model::{Digest, Instant};
 use linkward_prove::PublicKey;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -68,6 +68,16 @@ impl Generation {
     }
 }
 
+/// One key of the signing log, which is one and the same log under all of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogKey {
+    pub number: u32,
+    /// In the spelling of signed notes.
+    pub key: String,
+    pub start: Instant,
+    pub end: Option<Instant>,
+}
+
 /// A private Sigstore. The last generation of each role is the one that signs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
@@ -77,6 +87,12 @@ pub struct Instance {
     pub certificate_logs: Vec<Generation>,
     pub timestamp_authorities: Vec<Generation>,
     pub test_issuer: Option<Generation>,
+    /// Empty until the signing log's key is rotated for the first time.
+    #[serde(default)]
+    pub log_keys: Vec<LogKey>,
+    /// Empty until the key of what people sign is rotated for the first time.
+    #[serde(default)]
+    pub artifact_keys: Vec<Generation>,
 }
 
 impl Instance {
@@ -118,12 +134,91 @@ impl Instance {
         list.last().ok_or(CeremonyError::Unreadable)
     }
 
+    /// Adds a key to the signing log.
+    ///
+    /// # Errors
+    /// The key cannot be made.
+    pub fn rotate_log(
+        &mut self,
+        log: &LogId,
+        log_from: Instant,
+        keys: &Path,
+        overlap_millis: i64,
+        now: Instant,
+    ) -> Result<LogKey, CeremonyError> {
+        if self.log_keys.is_empty() {
+            self.log_keys.push(LogKey { number: 1, key: log.key.clone(), start: log_from, end: None });
+        }
+        let last = self.log_keys.iter().map(|known| known.number).max().unwrap_or(1);
+        let (number, public) = crate::keys::create_log_key(keys, last)?;
+        let key = NoteKey::new(&log.origin, public).map_err(|_| CeremonyError::Unreadable)?.to_string();
+        for known in self.log_keys.iter_mut().filter(|known| known.end.is_none()) {
+            known.end = Some(now.plus_millis(overlap_millis));
+        }
+        let made = LogKey { number, key, start: now, end: None };
+        self.log_keys.push(made.clone());
+        Ok(made)
+    }
+
+    /// Adds a key for what people ask to be signed; `current` is SubjectPublicKeyInfo of the first.
+    ///
+    /// # Errors
+    /// The key cannot be made.
+    pub fn rotate_artifact_key(
+        &mut self,
+        current: Vec<u8>,
+        keys: &Path,
+        home: &str,
+        overlap_millis: i64,
+        now: Instant,
+    ) -> Result<Generation, CeremonyError> {
+        let name = |number: u32| format!("{home} signing key {number}");
+        if self.artifact_keys.is_empty() {
+            self.artifact_keys.push(Generation::new(1, name(1), current, Vec::new(), self.created));
+        }
+        let last = self.artifact_keys.iter().map(|known| known.number).max().unwrap_or(1);
+        let (number, spki) = crate::keys::create_artifact_key(keys, last)?;
+        for known in self.artifact_keys.iter_mut().filter(|known| known.end.is_none()) {
+            known.end = Some(now.plus_millis(overlap_millis));
+        }
+        let made = Generation::new(number, name(number), spki, Vec::new(), now);
+        self.artifact_keys.push(made.clone());
+        Ok(made)
+    }
+
+    /// The keys of what people ask to be signed, with their times, as a list that verifiers take; `first` where there
+    /// has been one.
+    pub fn key_list(&self, first: &[u8]) -> Value {
+        let listed = |spki: &[u8], valid: Value| {
+            json!({
+                "keyId": Digest::sha256(spki).hex(),
+                "publicKey": {
+                    "rawBytes": STANDARD.encode(spki), "keyDetails": "PKIX_ECDSA_P256_SHA_256", "validFor": valid,
+                },
+            })
+        };
+        let mut keys: Vec<Value> =
+            self.artifact_keys.iter().map(|known| listed(&known.key.0, known.valid())).collect();
+        if keys.is_empty() {
+            let start = Instant::from_seconds(self.created.seconds().saturating_sub(1));
+            keys.push(listed(first, json!({ "start": start })));
+        }
+        json!({ "keys": keys })
+    }
+
     /// `trusted_root.json`. The log's origin is the host name of its base URL, as clients expect.
     ///
     /// # Errors
     /// The log's key is malformed.
     pub fn trusted_root(&self, log: &LogId, log_from: Instant) -> Result<Value, NoteKeyError> {
-        let mut root = crate::trusted_root::document(log, log_from)?;
+        let logs = if self.log_keys.is_empty() {
+            vec![crate::trusted_root::log(&log.key, log_from, None)?]
+        } else {
+            let keys = self.log_keys.iter();
+            keys.map(|known| crate::trusted_root::log(&known.key, known.start, known.end))
+                .collect::<Result<_, _>>()?
+        };
+        let mut root = crate::trusted_root::document(logs);
         let host = format!("https://{}", log.origin);
         let authority = |generation: &Generation| {
             json!({

@@ -11,6 +11,8 @@ pub mod timestamp;
 pub mod token;
 
 #[cfg(test)]
+mod decade;
+#[cfg(test)]
 mod tests;
 
 use linkward_model::Code;

@@ -293,10 +293,14 @@ fn queries_are_read_whole_or_refused() {
 
 fn ask(folder: &std::path::Path, ask: &Ask) -> Result<Vec<u8>, String> {
     let mut input = Vec::new();
-    write_frame(&mut input, &serde_json::to_vec(ask).unwrap()).unwrap();
+    for ask in [&Ask::Hold, ask] {
+        write_frame(&mut input, &serde_json::to_vec(ask).unwrap()).unwrap();
+    }
     let mut output = Vec::new();
     serve(folder, input.as_slice(), &mut output).unwrap();
-    let frame = read_frame(&mut output.as_slice()).unwrap().unwrap();
+    let mut output = output.as_slice();
+    read_frame(&mut output).unwrap().unwrap();
+    let frame = read_frame(&mut output).unwrap().unwrap();
     let answer: Answer = serde_json::from_slice(&frame).unwrap();
     answer.map(|text| STANDARD.decode(text).unwrap())
 }
@@ -335,8 +339,9 @@ fn the_signer_issues_what_is_logged_and_starts_now() {
     let checkpoint =
         Checkpoint { origin: origin.to_owned(), size: 1, root: leaf_hash(&leaf), extensions: Vec::new() };
     let text = checkpoint.text();
-    let signature = ask(&keys, &Ask::Checkpoint { log: LogName::Certificates, text: text.clone() }).unwrap();
     let key = linkward_ledger::key::NoteKey::new(origin, log).unwrap();
+    let asked = Ask::Checkpoint { log: LogName::Certificates, text: text.clone(), key: key.to_string() };
+    let signature = ask(&keys, &asked).unwrap();
     let note = format!("{text}\n{}", linkward_ledger::note::signature_line(&key, &signature));
     let der = ask(&keys, &logged(&request, note.clone())).unwrap();
     assert!(linkward_prove::PublicKey::of_certificate(&der).is_ok());

@@ -40,6 +40,21 @@ impl Query {
         Self { imprint: Digest::sha256(signature), null: false, nonce: None, certificates: false }
     }
 
+    /// A TimeStampReq, DER, for another authority: over a signature's SHA-256, with a nonce, certificates asked for.
+    pub fn to_send(signature: &[u8], nonce: &[u8]) -> Vec<u8> {
+        yasna::construct_der(|writer| {
+            writer.write_sequence(|writer| {
+                writer.next().write_u8(1);
+                writer.next().write_sequence(|writer| {
+                    algorithm(writer.next(), SHA256, true);
+                    writer.next().write_bytes(Digest::sha256(signature).as_bytes());
+                });
+                writer.next().write_bigint_bytes(nonce, true);
+                writer.next().write_bool(true);
+            });
+        })
+    }
+
     /// TimeStampReq, DER.
     ///
     /// # Errors

@@ -176,6 +176,11 @@ impl<'a> Unverified<'a> {
         self.claims.get("iss").and_then(Value::as_str).unwrap_or("")
     }
 
+    /// Whom it says to speak for.
+    pub fn subject(&self) -> &str {
+        self.claims.get("sub").and_then(Value::as_str).unwrap_or("")
+    }
+
     /// Checks the token against its issuer's keys.
     ///
     /// # Errors
