@@ -1,6 +1,7 @@
 //! The source of a folder, as git shows it. git runs without hooks, monitors, filters, pagers or prompts: a checkout is
 //! untrusted input, and its configuration can name programs to run.
 
+mod refs;
 mod run;
 mod signed;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use linkward_model::Code;
 
 use run::{Failed, Git, unknown};
 
+pub use refs::{CommitBytes, Reference, Watched};
 pub use signed::{Scope, SignersSetting, TagBytes, signers_setting, tag_bytes};
 
 /// A checkout.

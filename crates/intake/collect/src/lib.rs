@@ -4,7 +4,7 @@ mod git;
 mod tree;
 
 pub use git::{
-    GitSource, RedactedUrl, Scope, SignersSetting, SourceUnknown, TagBytes, Tree, signers_setting, source,
-    tag_bytes,
+    CommitBytes, GitSource, RedactedUrl, Reference, Scope, SignersSetting, SourceUnknown, TagBytes, Tree,
+    Watched, signers_setting, source, tag_bytes,
 };
-pub use tree::{Artifact, Skipped, Walk, hash_file, walk, walk_whole};
+pub use tree::{Artifact, Skipped, Walk, each_file, hash_file, walk, walk_whole};

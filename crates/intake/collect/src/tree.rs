@@ -45,9 +45,7 @@ pub struct Walk {
 /// # Errors
 /// The project's folder itself cannot be listed, or a named artifact cannot be read.
 pub fn walk(project: &Path, wanted: &dyn Fn(&str) -> bool, named: &[PathBuf]) -> io::Result<Walk> {
-    let mut walk = Walk::default();
-    let mut entries = 0;
-    folder(project, project, 0, wanted, SKIPPED, &mut walk, &mut entries)?;
+    let mut walk = gathered(project, SKIPPED, wanted)?;
     let mut candidates = Vec::new();
     conventional(project, &mut candidates);
     for path in named {
@@ -76,47 +74,76 @@ pub fn walk(project: &Path, wanted: &dyn Fn(&str) -> bool, named: &[PathBuf]) ->
 /// # Errors
 /// The folder itself cannot be listed.
 pub fn walk_whole(root: &Path, wanted: &dyn Fn(&str) -> bool) -> io::Result<Walk> {
-    let mut walk = Walk::default();
-    folder(root, root, 0, wanted, &[], &mut walk, &mut 0)?;
+    let mut walk = gathered(root, &[], wanted)?;
     walk.files.sort();
     Ok(walk)
 }
 
-#[allow(clippy::too_many_arguments, reason = "one recursion, and nothing else calls it")]
-fn folder(
-    project: &Path,
-    at: &Path,
-    depth: usize,
-    wanted: &dyn Fn(&str) -> bool,
-    passed_over: &[&str],
-    walk: &mut Walk,
-    entries: &mut usize,
-) -> io::Result<()> {
-    for entry in fs::read_dir(at)? {
-        let entry = entry?;
-        let path = entry.path();
-        let name = relative(project, &path);
-        *entries += 1;
-        if *entries > MAX_ENTRIES || depth > MAX_DEPTH {
-            let why = format!("beyond the limit of {MAX_ENTRIES} entries or {MAX_DEPTH} levels");
-            walk.skipped.push(Skipped { path: name, why });
-            return Ok(());
+/// Visits every file below a folder without reading it; what cannot be listed, or whose visit fails, is returned.
+///
+/// # Errors
+/// The folder itself cannot be listed.
+pub fn each_file(
+    root: &Path,
+    visit: &mut dyn FnMut(&str, &Path) -> io::Result<()>,
+) -> io::Result<Vec<Skipped>> {
+    let mut steps = Steps { root, passed_over: &[], visit, skipped: Vec::new(), entries: 0 };
+    steps.folder(root, 0)?;
+    let mut skipped = steps.skipped;
+    skipped.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(skipped)
+}
+
+fn gathered(root: &Path, passed_over: &[&str], wanted: &dyn Fn(&str) -> bool) -> io::Result<Walk> {
+    let mut files = Vec::new();
+    let mut visit = |name: &str, path: &Path| {
+        if wanted(name) {
+            files.push((name.to_owned(), read_bounded(path)?));
         }
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            let skip = entry.file_name().to_str().is_some_and(|name| passed_over.contains(&name));
-            if !skip && let Err(error) = folder(project, &path, depth + 1, wanted, passed_over, walk, entries)
-            {
-                walk.skipped.push(Skipped { path: name, why: error.to_string() });
+        Ok(())
+    };
+    let mut steps = Steps { root, passed_over, visit: &mut visit, skipped: Vec::new(), entries: 0 };
+    steps.folder(root, 0)?;
+    let skipped = steps.skipped;
+    Ok(Walk { files, artifacts: Vec::new(), skipped })
+}
+
+/// A walk under way.
+struct Steps<'a> {
+    root: &'a Path,
+    passed_over: &'a [&'a str],
+    visit: &'a mut dyn FnMut(&str, &Path) -> io::Result<()>,
+    skipped: Vec<Skipped>,
+    entries: usize,
+}
+
+impl Steps<'_> {
+    fn folder(&mut self, at: &Path, depth: usize) -> io::Result<()> {
+        for entry in fs::read_dir(at)? {
+            let entry = entry?;
+            let path = entry.path();
+            let name = relative(self.root, &path);
+            self.entries += 1;
+            if self.entries > MAX_ENTRIES || depth > MAX_DEPTH {
+                let why = format!("beyond the limit of {MAX_ENTRIES} entries or {MAX_DEPTH} levels");
+                self.skipped.push(Skipped { path: name, why });
+                return Ok(());
             }
-        } else if kind.is_file() && wanted(&name) {
-            match read_bounded(&path) {
-                Ok(bytes) => walk.files.push((name, bytes)),
-                Err(error) => walk.skipped.push(Skipped { path: name, why: error.to_string() }),
+            let kind = entry.file_type()?;
+            let done = if kind.is_dir() {
+                let skip = entry.file_name().to_str().is_some_and(|name| self.passed_over.contains(&name));
+                if skip { Ok(()) } else { self.folder(&path, depth + 1) }
+            } else if kind.is_file() {
+                (self.visit)(&name, &path)
+            } else {
+                Ok(())
+            };
+            if let Err(error) = done {
+                self.skipped.push(Skipped { path: name, why: error.to_string() });
             }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
