@@ -4,9 +4,9 @@ use linkward_evidence::Fault;
 use linkward_model::{Code, Purl};
 use serde_json::{Map, Value};
 
-use crate::{Format, Lock, Package, integrity, purl};
+use crate::{Format, Lock, Package, integrity, name, purl};
 
-pub(crate) const FORMAT: Format = Format { kind: "bun.lock", named: |name| name == "bun.lock", read };
+pub(crate) const FORMAT: Format = Format { kind: "bun.lock", named: |path| name(path) == "bun.lock", read };
 
 fn read(text: &str) -> Result<Lock, Fault> {
     let document: Value = serde_json::from_str(&plain(text)).map_err(|error| {
@@ -49,14 +49,11 @@ fn read(text: &str) -> Result<Lock, Fault> {
                 needs.extend(near.map(|(name, version)| identify(name, version)).transpose()?);
             }
         }
+        let version = found.version().map(str::to_owned);
         lock.packages.push(Package {
-            version: found.version().map(str::to_owned),
-            purl: found,
-            name: name.to_owned(),
             digests: digest.into_iter().collect(),
-            scope: None,
             needs,
-            own: false,
+            ..Package::of(found, name.to_owned(), version)
         });
     }
     if lock.packages.is_empty() {

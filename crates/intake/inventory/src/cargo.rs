@@ -6,9 +6,10 @@ use linkward_evidence::Fault;
 use linkward_model::{Algorithm, Code, Digest, Purl};
 use toml::Value;
 
-use crate::{Format, Lock, Package, purl, toml as parse};
+use crate::{Format, Lock, Package, name, purl, toml as parse};
 
-pub(crate) const FORMAT: Format = Format { kind: "Cargo.lock", named: |name| name == "Cargo.lock", read };
+pub(crate) const FORMAT: Format =
+    Format { kind: "Cargo.lock", named: |path| name(path) == "Cargo.lock", read };
 
 fn read(text: &str) -> Result<Lock, Fault> {
     let document = parse(text)?;
@@ -57,13 +58,10 @@ fn read(text: &str) -> Result<Lock, Fault> {
             needs.extend(item.as_str().and_then(|text| resolve(text, &known)).transpose()?);
         }
         lock.packages.push(Package {
-            purl: identify(name, version, source)?,
-            name: name.to_owned(),
-            version: Some(version.to_owned()),
             digests: checksum.into_iter().collect(),
-            scope: None,
             needs,
             own: source.is_none(),
+            ..Package::of(identify(name, version, source)?, name.to_owned(), Some(version.to_owned()))
         });
     }
     Ok(lock)

@@ -7,10 +7,10 @@ use linkward_evidence::sbom::Scope;
 use linkward_model::Code;
 use serde_json::{Map, Value};
 
-use crate::{Format, Lock, Package, purl};
+use crate::{Format, Lock, Package, name, purl};
 
 pub(crate) const FORMAT: Format =
-    Format { kind: "composer.lock", named: |name| name == "composer.lock", read };
+    Format { kind: "composer.lock", named: |path| name(path) == "composer.lock", read };
 
 fn read(text: &str) -> Result<Lock, Fault> {
     let document: Value = serde_json::from_str(text).map_err(|error| {
@@ -38,15 +38,7 @@ fn read(text: &str) -> Result<Lock, Fault> {
                 needs.push(purl("composer", other, Some(version))?);
             }
         }
-        lock.packages.push(Package {
-            purl: purl("composer", name, Some(version))?,
-            name: name.to_owned(),
-            version: Some(version.to_owned()),
-            digests: Vec::new(),
-            scope,
-            needs,
-            own: false,
-        });
+        lock.packages.push(Package { scope, needs, ..Package::named("composer", name, Some(version))? });
     }
     if lock.packages.is_empty() {
         lock.gaps.push("lists no package".to_owned());

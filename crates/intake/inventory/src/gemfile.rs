@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use linkward_evidence::Fault;
 use linkward_model::{Algorithm, Code, Digest};
 
-use crate::{Format, Lock, Package, purl};
+use crate::{Format, Lock, Package, name, purl};
 
-pub(crate) const FORMAT: Format =
-    Format { kind: "Gemfile.lock", named: |name| name == "Gemfile.lock" || name == "gems.locked", read };
+pub(crate) const FORMAT: Format = Format {
+    kind: "Gemfile.lock",
+    named: |path| name(path) == "Gemfile.lock" || name(path) == "gems.locked",
+    read,
+};
 
 struct Gem<'a> {
     name: &'a str,
@@ -85,13 +88,10 @@ fn read(text: &str) -> Result<Lock, Fault> {
         }
         let needs = gem.needs.iter().filter_map(|need| Some((*need, *by_name.get(need)?)));
         lock.packages.push(Package {
-            purl: found,
-            name: gem.name.to_owned(),
-            version: Some(version.to_owned()),
             digests: digest.into_iter().collect(),
-            scope: None,
             needs: needs.map(|(name, version)| purl("gem", name, Some(version))).collect::<Result<_, _>>()?,
             own,
+            ..Package::of(found, gem.name.to_owned(), Some(version.to_owned()))
         });
     }
     if lock.packages.is_empty() {

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use linkward_evidence::Fault;
 use linkward_model::Code;
 
-use crate::{Format, Lock, Package, purl};
+use crate::{Format, Lock, Package, name};
 
-pub(crate) const FORMAT: Format = Format { kind: "go.sum", named: |name| name == "go.sum", read };
+pub(crate) const FORMAT: Format = Format { kind: "go.sum", named: |path| name(path) == "go.sum", read };
 
 /// `MODULE VERSION HASH` and `MODULE VERSION/go.mod HASH`. A module of which only go.mod is listed took part in choosing
 /// versions, but was not downloaded. The h1 hash is of a sorted list of files, not of the archive: it is no digest that
@@ -34,15 +34,7 @@ fn read(text: &str) -> Result<Lock, Fault> {
         if version.ends_with("/go.mod") || !seen.insert((*module, *version)) {
             continue;
         }
-        lock.packages.push(Package {
-            purl: purl("golang", module, Some(version))?,
-            name: (*module).to_owned(),
-            version: Some((*version).to_owned()),
-            digests: Vec::new(),
-            scope: None,
-            needs: Vec::new(),
-            own: false,
-        });
+        lock.packages.push(Package::named("golang", module, Some(version))?);
     }
     if lock.packages.is_empty() && !text.trim().is_empty() {
         lock.hide("lists no module that was downloaded".to_owned());

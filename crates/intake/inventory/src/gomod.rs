@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use linkward_evidence::Fault;
 use linkward_model::Code;
 
-use crate::{Format, Lock, Package, purl};
+use crate::{Format, Lock, Package, name};
 
-pub(crate) const FORMAT: Format = Format { kind: "go.mod", named: |name| name == "go.mod", read };
+pub(crate) const FORMAT: Format = Format { kind: "go.mod", named: |path| name(path) == "go.mod", read };
 
 /// Name, version where one is named, and what stands in its place: another module, or a folder.
 type Replacement = (String, Option<String>, Option<(String, String)>);
@@ -81,15 +81,7 @@ fn read(text: &str) -> Result<Lock, Fault> {
                 continue;
             }
         };
-        lock.packages.push(Package {
-            purl: purl("golang", &name, Some(&version))?,
-            name,
-            version: Some(version),
-            digests: Vec::new(),
-            scope: None,
-            needs: Vec::new(),
-            own: false,
-        });
+        lock.packages.push(Package::named("golang", &name, Some(&version))?);
     }
     if lock.packages.is_empty() {
         lock.gaps.push("requires no module".to_owned());

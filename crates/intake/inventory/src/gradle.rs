@@ -4,11 +4,11 @@ use linkward_evidence::Fault;
 use linkward_evidence::sbom::Scope;
 use linkward_model::Code;
 
-use crate::{Format, Lock, Package, purl};
+use crate::{Format, Lock, Package, name};
 
 pub(crate) const FORMAT: Format = Format {
     kind: "gradle.lockfile",
-    named: |name| name == "gradle.lockfile" || name == "buildscript-gradle.lockfile",
+    named: |path| name(path) == "gradle.lockfile" || name(path) == "buildscript-gradle.lockfile",
     read,
 };
 
@@ -31,13 +31,8 @@ fn read(text: &str) -> Result<Lock, Fault> {
         let [group, artifact, version] = parts.as_slice() else { return Err(wrong()) };
         let tests = configurations.split(',').all(|name| name.to_lowercase().contains("test"));
         lock.packages.push(Package {
-            purl: purl("maven", &format!("{group}/{artifact}"), Some(version))?,
-            name: format!("{group}:{artifact}"),
-            version: Some((*version).to_owned()),
-            digests: Vec::new(),
             scope: tests.then_some(Scope::Excluded),
-            needs: Vec::new(),
-            own: false,
+            ..Package::named("maven", &format!("{group}/{artifact}"), Some(version))?
         });
     }
     if lock.packages.is_empty() {

@@ -1,5 +1,7 @@
 //! Lockfiles to components to a deterministic SBOM: the same tree gives the same bytes.
 
+mod actions;
+mod base_image;
 mod bun;
 mod cargo;
 mod composer;
@@ -8,25 +10,32 @@ mod gemfile;
 mod go;
 mod gomod;
 mod gradle;
+mod helm;
+pub mod image;
 mod installed;
+mod java;
 mod npm;
 mod nuget;
+mod number;
 mod pipfile;
 mod pnpm;
+mod pom;
+mod program;
 mod python;
+mod rpm;
 mod terraform;
 mod yarn;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use linkward_evidence::Fault;
-use linkward_evidence::sbom::{Component, Relation, Sbom, Scope};
+use linkward_evidence::sbom::{Component, Occurrence, Relation, Sbom, Scope};
 use linkward_model::{Code, Digest, Purl};
 
 /// One kind of lockfile. Adding one is a file and a line in [`LOCKFILES`].
 pub(crate) struct Format {
     pub(crate) kind: &'static str,
-    /// Whether a file name is of this kind.
+    /// Whether a file is of this kind, by its path in the project.
     pub(crate) named: fn(&str) -> bool,
     pub(crate) read: fn(&str) -> Result<Lock, Fault>,
 }
@@ -48,7 +57,14 @@ const LOCKFILES: &[Format] = &[
     composer::FORMAT,
     nuget::FORMAT,
     gradle::FORMAT,
-    terraform::FORMAT,
+    pom::FORMAT,
+    terraform::LOCK,
+    terraform::MODULES,
+    terraform::CONFIGURATION,
+    actions::FORMAT,
+    base_image::FORMAT,
+    helm::CHART,
+    helm::LOCK,
 ];
 
 /// What one lockfile pins.
@@ -59,6 +75,10 @@ pub(crate) struct Lock {
     pub(crate) gaps: Vec<String>,
     /// Of these, what leaves out components: a scan cannot speak for them.
     pub(crate) hidden: Vec<String>,
+    /// What is asked for without saying which; another file may.
+    pub(crate) open: Vec<Open>,
+    /// Files that these packages account for.
+    pub(crate) owns: Vec<String>,
 }
 
 impl Lock {
@@ -67,6 +87,14 @@ impl Lock {
         self.gaps.push(what.clone());
         self.hidden.push(what);
     }
+}
+
+/// Something that is asked for by a range, or not at all by version.
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub(crate) what: String,
+    /// The file that says which was chosen, in the same folder or one above it.
+    pub(crate) settled_by: &'static str,
 }
 
 #[derive(Debug)]
@@ -82,6 +110,23 @@ pub(crate) struct Package {
     pub(crate) own: bool,
 }
 
+impl Package {
+    /// Somebody else's, with nothing further said of it.
+    pub(crate) fn of(purl: Purl, name: String, version: Option<String>) -> Self {
+        Self { purl, name, version, digests: Vec::new(), scope: None, needs: Vec::new(), own: false }
+    }
+
+    /// Of a type whose purls are made of name and version alone.
+    ///
+    /// # Errors
+    /// The name is none.
+    pub(crate) fn named(kind: &str, name: &str, version: Option<&str>) -> Result<Self, Fault> {
+        // What purls call a namespace Maven calls a group.
+        let shown = if kind == "maven" { name.replace('/', ":") } else { name.to_owned() };
+        Ok(Self::of(purl(kind, name, version)?, shown, version.map(str::to_owned)))
+    }
+}
+
 /// A lockfile that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lockfile {
@@ -94,45 +139,92 @@ pub struct Lockfile {
 pub struct Inventory {
     pub sbom: Sbom,
     pub lockfiles: Vec<Lockfile>,
+    /// What of the target could not be looked at, with its reason; the SBOM has a gap for each.
+    pub doubts: Vec<(Code, String)>,
     /// Lockfiles that could not be read; the SBOM has a gap for each.
     pub faults: Vec<Fault>,
     /// Gaps that leave out components.
     pub hidden: Vec<String>,
+    /// Of an image: each layer with all below it, the lowest first.
+    pub chain: Vec<Digest>,
 }
 
-pub use installed::{Release, installed, is_installed};
+/// One file that was read.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) path: String,
+    pub(crate) kind: &'static str,
+    pub(crate) lock: Result<Lock, Fault>,
+    /// Where components of it were seen, if that is to be said.
+    pub(crate) seen: Option<Occurrence>,
+}
+
+pub use installed::{Catalogue, Interest, MAX_FILE, Release, installed, interest, is_installed};
+pub use program::{HEAD, is_program};
 
 /// The kind of a lockfile by its path; `None` where it is none of this project's.
 pub fn is_lockfile(path: &str) -> Option<&'static str> {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    LOCKFILES.iter().find(|format| (format.named)(name)).map(|format| format.kind)
+    LOCKFILES.iter().find(|format| (format.named)(path)).map(|format| format.kind)
+}
+
+/// The last part of a path.
+pub(crate) fn name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// Makes an SBOM of lockfiles; their order does not matter.
 pub fn inventory(project: &str, files: &[(String, Vec<u8>)]) -> Inventory {
     let mut files: Vec<&(String, Vec<u8>)> = files.iter().collect();
     files.sort();
-    let read = files.into_iter().filter_map(|(path, bytes)| {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        let format = LOCKFILES.iter().find(|format| (format.named)(name))?;
+    let paths: BTreeSet<&str> = files.iter().map(|(path, _)| path.as_str()).collect();
+    let read = files.iter().filter_map(|(path, bytes)| {
+        let format = LOCKFILES.iter().find(|format| (format.named)(path))?;
         let text = std::str::from_utf8(bytes)
             .map_err(|_| Fault::new(Code::LockfileMalformed, "$", "is not UTF-8 text"));
-        Some((path.clone(), format.kind, text.and_then(|text| (format.read)(text))))
+        let lock = text.and_then(|text| (format.read)(text)).map(|mut lock| {
+            for open in std::mem::take(&mut lock.open) {
+                if !settled(path, open.settled_by, &paths) {
+                    lock.hide(format!("{}, and no {} says which that is", open.what, name(open.settled_by)));
+                }
+            }
+            lock
+        });
+        Some(Source { path: path.clone(), kind: format.kind, lock, seen: None })
     });
     assemble(project, read)
 }
 
+/// Whether a file lies in the folder of another, or in one above it.
+fn settled(path: &str, by: &str, paths: &BTreeSet<&str>) -> bool {
+    let mut folder = path;
+    while let Some((above, _)) = folder.rsplit_once('/') {
+        if paths.contains(format!("{above}/{by}").as_str()) {
+            return true;
+        }
+        folder = above;
+    }
+    paths.contains(by)
+}
+
 /// One SBOM of everything that was read, in the order of the paths.
-pub(crate) fn assemble(
-    project: &str,
-    read: impl Iterator<Item = (String, &'static str, Result<Lock, Fault>)>,
-) -> Inventory {
+pub(crate) fn assemble(project: &str, read: impl Iterator<Item = Source>) -> Inventory {
     let mut all: BTreeMap<String, Package> = BTreeMap::new();
-    let mut inventory =
-        Inventory { sbom: Sbom::default(), lockfiles: Vec::new(), faults: Vec::new(), hidden: Vec::new() };
-    for (path, kind, lock) in read {
+    let mut places: BTreeMap<String, Vec<Occurrence>> = BTreeMap::new();
+    let mut inventory = Inventory {
+        sbom: Sbom::default(),
+        lockfiles: Vec::new(),
+        doubts: Vec::new(),
+        faults: Vec::new(),
+        hidden: Vec::new(),
+        chain: Vec::new(),
+    };
+    for Source { path, kind, lock, seen } in read {
         match lock {
             Ok(lock) => {
+                // Configuration that takes nothing from elsewhere is no lockfile of anything.
+                if lock.packages.is_empty() && lock.gaps.is_empty() && seen.is_none() {
+                    continue;
+                }
                 let components = lock.packages.iter().filter(|package| !package.own).count();
                 inventory.lockfiles.push(Lockfile { path: path.clone(), kind, components });
                 inventory.sbom.gaps.extend(lock.gaps.iter().map(|gap| format!("{path}: {gap}")));
@@ -143,6 +235,9 @@ pub(crate) fn assemble(
                             "{path}: {} is pinned to another digest elsewhere, {other}",
                             package.purl
                         ));
+                    }
+                    if let Some(seen) = &seen {
+                        places.entry(package.purl.to_string()).or_default().push(seen.clone());
                     }
                     merge(&mut all, package);
                 }
@@ -173,7 +268,10 @@ pub(crate) fn assemble(
     );
     direct.sort();
     inventory.sbom.relations.push(Relation { from: root.clone(), to: direct });
-    inventory.sbom.components = all.into_values().map(component).collect();
+    inventory.sbom.components = all
+        .into_iter()
+        .map(|(id, package)| component(package, places.remove(&id).unwrap_or_default()))
+        .collect();
     inventory.sbom.spec = "CycloneDX 1.6".to_owned();
     inventory.sbom.subject = Some(Component {
         id: root,
@@ -185,6 +283,7 @@ pub(crate) fn assemble(
         other_hashes: Vec::new(),
         licences: Vec::new(),
         scope: None,
+        occurrences: Vec::new(),
     });
     inventory
 }
@@ -229,7 +328,7 @@ fn merge(all: &mut BTreeMap<String, Package>, mut package: Package) {
     }
 }
 
-fn component(package: Package) -> Component {
+fn component(package: Package, occurrences: Vec<Occurrence>) -> Component {
     Component {
         id: package.purl.to_string(),
         kind: if package.own { "application" } else { "library" }.to_owned(),
@@ -240,6 +339,7 @@ fn component(package: Package) -> Component {
         other_hashes: Vec::new(),
         licences: Vec::new(),
         scope: package.scope,
+        occurrences,
     }
 }
 

@@ -5,11 +5,11 @@ use linkward_evidence::sbom::Scope;
 use linkward_model::{Code, Purl};
 use serde_json::{Map, Value};
 
-use crate::{Format, Lock, Package, integrity, purl};
+use crate::{Format, Lock, Package, integrity, name, purl};
 
 pub(crate) const FORMAT: Format = Format {
     kind: "package-lock.json",
-    named: |name| matches!(name, "package-lock.json" | "npm-shrinkwrap.json"),
+    named: |path| matches!(name(path), "package-lock.json" | "npm-shrinkwrap.json"),
     read,
 };
 
@@ -169,13 +169,11 @@ fn package(
         None
     };
     Ok(Package {
-        purl: purl("npm", name, version)?,
-        name: name.to_owned(),
-        version: version.map(str::to_owned),
         digests: pinned.as_deref().and_then(integrity).into_iter().collect(),
         scope,
         needs,
         own,
+        ..Package::named("npm", name, version)?
     })
 }
 

@@ -4,10 +4,10 @@ use linkward_evidence::Fault;
 use linkward_model::{Algorithm, Code, Digest};
 use serde_json::{Map, Value};
 
-use crate::{Format, Lock, Package, purl};
+use crate::{Format, Lock, Package, name, purl};
 
 pub(crate) const FORMAT: Format =
-    Format { kind: "packages.lock.json", named: |name| name == "packages.lock.json", read };
+    Format { kind: "packages.lock.json", named: |path| name(path) == "packages.lock.json", read };
 
 fn read(text: &str) -> Result<Lock, Fault> {
     use base64::Engine as _;
@@ -55,13 +55,9 @@ fn read(text: &str) -> Result<Lock, Fault> {
                 }
             }
             lock.packages.push(Package {
-                purl: purl("nuget", name, Some(version))?,
-                name: name.clone(),
-                version: Some(version.to_owned()),
                 digests: digest.into_iter().collect(),
-                scope: None,
                 needs,
-                own: false,
+                ..Package::named("nuget", name, Some(version))?
             });
         }
     }

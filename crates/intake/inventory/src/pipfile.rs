@@ -5,9 +5,10 @@ use linkward_evidence::sbom::Scope;
 use linkward_model::{Code, Digest};
 use serde_json::Value;
 
-use crate::{Format, Lock, Package, purl};
+use crate::{Format, Lock, Package, name, purl};
 
-pub(crate) const FORMAT: Format = Format { kind: "Pipfile.lock", named: |name| name == "Pipfile.lock", read };
+pub(crate) const FORMAT: Format =
+    Format { kind: "Pipfile.lock", named: |path| name(path) == "Pipfile.lock", read };
 
 fn read(text: &str) -> Result<Lock, Fault> {
     let document: Value = serde_json::from_str(text).map_err(|error| {
@@ -49,13 +50,9 @@ fn read(text: &str) -> Result<Lock, Fault> {
                 lock.gaps.push(format!("{name} {} has no hash", version.unwrap_or_default()));
             }
             lock.packages.push(Package {
-                purl: found,
-                name: name.clone(),
-                version: version.map(str::to_owned),
                 digests,
                 scope,
-                needs: Vec::new(),
-                own: false,
+                ..Package::of(found, name.clone(), version.map(str::to_owned))
             });
         }
     }

@@ -7,10 +7,10 @@ use linkward_evidence::{Fault, yaml};
 use linkward_model::{Code, Purl};
 use serde_json::{Map, Value};
 
-use crate::{Format, Lock, Package, integrity, purl};
+use crate::{Format, Lock, Package, integrity, name, purl};
 
 pub(crate) const FORMAT: Format =
-    Format { kind: "pnpm-lock.yaml", named: |name| name == "pnpm-lock.yaml", read };
+    Format { kind: "pnpm-lock.yaml", named: |path| name(path) == "pnpm-lock.yaml", read };
 
 /// How keys of packages are spelled.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -80,13 +80,10 @@ fn read(text: &str) -> Result<Lock, Fault> {
         needs.sort();
         needs.dedup();
         lock.packages.push(Package {
-            purl: identify(&name, &version, entry)?,
-            version: Some(version),
-            name,
             digests: pinned.and_then(integrity).into_iter().collect(),
             scope: scope(keys, entry, own, snapshots, &reached),
             needs,
-            own: false,
+            ..Package::of(identify(&name, &version, entry)?, name, Some(version))
         });
     }
     Ok(lock)

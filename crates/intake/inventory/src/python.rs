@@ -7,18 +7,18 @@ use linkward_evidence::sbom::Scope;
 use linkward_model::{Code, Digest, Purl};
 use toml::{Table, Value};
 
-use crate::{Format, Lock, Package, purl, toml as parse};
+use crate::{Format, Lock, Package, name, purl, toml as parse};
 
 pub(crate) const REQUIREMENTS: Format = Format {
     kind: "requirements.txt",
-    named: |name| name.starts_with("requirements") && name.ends_with(".txt"),
+    named: |path| name(path).starts_with("requirements") && name(path).ends_with(".txt"),
     read: requirements,
 };
 pub(crate) const POETRY: Format =
-    Format { kind: "poetry.lock", named: |name| name == "poetry.lock", read: poetry };
-pub(crate) const UV: Format = Format { kind: "uv.lock", named: |name| name == "uv.lock", read: uv };
+    Format { kind: "poetry.lock", named: |path| name(path) == "poetry.lock", read: poetry };
+pub(crate) const UV: Format = Format { kind: "uv.lock", named: |path| name(path) == "uv.lock", read: uv };
 
-pub(crate) const PDM: Format = Format { kind: "pdm.lock", named: |name| name == "pdm.lock", read: pdm };
+pub(crate) const PDM: Format = Format { kind: "pdm.lock", named: |path| name(path) == "pdm.lock", read: pdm };
 
 fn requirements(text: &str) -> Result<Lock, Fault> {
     let mut lock = Lock::default();
@@ -239,13 +239,5 @@ fn package(
     needs: Vec<Purl>,
     own: bool,
 ) -> Result<Package, Fault> {
-    Ok(Package {
-        purl: purl("pypi", name, Some(version))?,
-        name: name.to_owned(),
-        version: Some(version.to_owned()),
-        digests,
-        scope: None,
-        needs,
-        own,
-    })
+    Ok(Package { digests, needs, own, ..Package::named("pypi", name, Some(version))? })
 }

@@ -91,3 +91,32 @@ fn a_broken_lockfile_is_named_and_leaves_a_gap() {
     assert_eq!(found.sbom.components.len(), 8, "the others still count");
     assert!(found.sbom.gaps.iter().any(|gap| gap == "bad/Cargo.lock could not be read"));
 }
+
+/// What is asked for by a range is known where another file, here or in a folder above, says what was chosen.
+#[test]
+fn ranges_are_settled_by_lock_files() {
+    let chart = "apiVersion: v2\nname: shop\nversion: 1.0.0\ndependencies:\n- name: redis\n  version: ^19\n  repository: https://charts.example\n";
+    let lock = "dependencies:\n- name: redis\n  version: 19.1.0\n  repository: https://charts.example\ndigest: sha256:00\n";
+    let provider = "terraform {\n  required_providers {\n    aws = { source = \"hashicorp/aws\", version = \"~> 5\" }\n  }\n}\n";
+    let chosen = "provider \"registry.example/hashicorp/aws\" {\n  version = \"5.1.0\"\n}\n";
+    let all = [
+        ("deploy/Chart.yaml", chart),
+        ("deploy/Chart.lock", lock),
+        ("infra/modules/net/main.tf", provider),
+        ("infra/.terraform.lock.hcl", chosen),
+        ("other/Chart.yaml", "name: other\nversion: 1.0.0\n"),
+    ];
+    let of = |files: &[(&str, &str)]| {
+        let files: Vec<_> =
+            files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect();
+        inventory("shop", &files)
+    };
+    let found = of(&all);
+    assert!(found.hidden.is_empty() && found.faults.is_empty(), "{:?} {:?}", found.hidden, found.faults);
+    assert!(found.sbom.components.iter().any(|component| component.id.contains("redis@19.1.0")));
+    // A lock file of another folder settles nothing.
+    for without in ["deploy/Chart.lock", "infra/.terraform.lock.hcl"] {
+        let rest: Vec<_> = all.into_iter().filter(|(path, _)| *path != without).collect();
+        assert_eq!(of(&rest).hidden.len(), 1, "{without}");
+    }
+}

@@ -6,9 +6,9 @@ use linkward_evidence::{Fault, yaml};
 use linkward_model::{Code, Digest, Purl};
 use serde_json::Value;
 
-use crate::{Format, Lock, Package, integrity, purl};
+use crate::{Format, Lock, Package, integrity, name, purl};
 
-pub(crate) const FORMAT: Format = Format { kind: "yarn.lock", named: |name| name == "yarn.lock", read };
+pub(crate) const FORMAT: Format = Format { kind: "yarn.lock", named: |path| name(path) == "yarn.lock", read };
 
 fn read(text: &str) -> Result<Lock, Fault> {
     if text.lines().any(|line| line.starts_with("__metadata:")) {
@@ -84,12 +84,9 @@ fn finish(entries: Vec<Entry>) -> Result<Lock, Fault> {
         };
         lock.packages.push(Package {
             needs: entry.needs.iter().filter_map(need).collect(),
-            purl: own,
-            name,
-            version: Some(version),
             digests: entry.digests,
-            scope: None,
             own: entry.own,
+            ..Package::of(own, name, Some(version))
         });
     }
     Ok(lock)

@@ -2,46 +2,41 @@
 
 use linkward_evidence::Fault;
 
-use super::{Place, Release, malformed};
-use crate::{Lock, Package, purl};
+use super::stanza::{self, Spelling};
+use super::{Place, Read};
+use crate::Lock;
 
-pub(super) const INSTALLED: Place =
-    Place { kind: "apk installed", at: |path| path.ends_with("lib/apk/db/installed"), read };
+pub(super) const INSTALLED: Place = Place {
+    kind: "apk installed",
+    at: |path| path.ends_with("lib/apk/db/installed"),
+    read: Read::Text(read),
+};
 
-fn read(text: &str, release: Option<&Release>) -> Result<Lock, Fault> {
-    let mut lock = Lock::default();
-    for paragraph in text.split("\n\n").filter(|paragraph| !paragraph.trim().is_empty()) {
-        let field =
-            |wanted: &str| paragraph.lines().find_map(|line| line.strip_prefix(wanted)).map(str::trim);
-        let name = field("P:").ok_or_else(|| malformed("$", "has a paragraph without `P:`"))?;
-        let Some(version) = field("V:") else {
-            lock.hide(format!("{name} has no version"));
-            continue;
-        };
-        let namespace = release.map_or("alpine", |release| release.id.as_str());
-        let mut found = purl("apk", &format!("{namespace}/{name}"), Some(version))?;
-        for (key, value) in [
-            ("arch", field("A:").map(str::to_owned)),
-            ("distro", release.map(Release::qualifier)),
-            // The origin is the package that advisories speak of.
-            ("upstream", field("o:").filter(|origin| *origin != name).map(str::to_owned)),
-        ] {
-            if let Some(value) = value {
-                found = found.with_qualifier(key, &value);
-            }
+const SPELLING: Spelling = Spelling {
+    kind: "apk",
+    field,
+    name: "P",
+    version: "V",
+    architecture: "A",
+    upstream: |paragraph, name| field(paragraph, "o").filter(|origin| *origin != name).map(str::to_owned),
+    present: |_| true,
+};
+
+fn read(text: &str) -> Result<Lock, Fault> {
+    let mut lock = stanza::read(text, &SPELLING)?;
+    // F: a folder, then R: a file in it.
+    let mut folder = "";
+    for line in text.lines() {
+        match line.split_once(':') {
+            Some(("F", name)) => folder = name.trim(),
+            Some(("R", name)) => lock.owns.push(format!("{folder}/{}", name.trim())),
+            _ => {}
         }
-        lock.packages.push(Package {
-            purl: found,
-            name: name.to_owned(),
-            version: Some(version.to_owned()),
-            digests: Vec::new(),
-            scope: None,
-            needs: Vec::new(),
-            own: false,
-        });
-    }
-    if lock.packages.is_empty() {
-        lock.gaps.push("lists no installed package".to_owned());
     }
     Ok(lock)
+}
+
+fn field<'a>(paragraph: &'a str, wanted: &str) -> Option<&'a str> {
+    let lines = paragraph.lines().filter_map(|line| line.split_once(':'));
+    lines.into_iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.trim())
 }

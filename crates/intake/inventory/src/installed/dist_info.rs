@@ -2,16 +2,16 @@
 
 use linkward_evidence::Fault;
 
-use super::{Place, Release, fields, malformed};
-use crate::{Lock, Package, purl};
+use super::{Place, Read, fields, malformed, one};
+use crate::Lock;
 
 pub(super) const METADATA: Place = Place {
     kind: "dist-info",
     at: |path| path.ends_with(".dist-info/METADATA") || path.ends_with(".egg-info/PKG-INFO"),
-    read,
+    read: Read::Text(read),
 };
 
-fn read(text: &str, _: Option<&Release>) -> Result<Lock, Fault> {
+fn read(text: &str) -> Result<Lock, Fault> {
     let text = text.replace("\r\n", "\n");
     // Behind the first empty line stands the description, which may quote anything.
     let head = text.split("\n\n").next().unwrap_or(&text);
@@ -22,14 +22,5 @@ fn read(text: &str, _: Option<&Release>) -> Result<Lock, Fault> {
     };
     let name = field("Name").ok_or_else(|| malformed("$", "has no `Name`"))?;
     let version = field("Version").ok_or_else(|| malformed("$", "has no `Version`"))?;
-    let package = Package {
-        purl: purl("pypi", name, Some(version))?,
-        name: name.to_owned(),
-        version: Some(version.to_owned()),
-        digests: Vec::new(),
-        scope: None,
-        needs: Vec::new(),
-        own: false,
-    };
-    Ok(Lock { packages: vec![package], ..Lock::default() })
+    one("pypi", name, Some(version))
 }

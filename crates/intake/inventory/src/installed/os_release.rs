@@ -7,7 +7,7 @@ pub struct Release {
     pub version: Option<String>,
 }
 
-pub(super) fn is_release(path: &str) -> bool {
+pub(crate) fn is_release(path: &str) -> bool {
     matches!(path, "etc/os-release" | "usr/lib/os-release")
 }
 
@@ -25,7 +25,7 @@ impl Release {
     }
 
     /// The `distro` qualifier of purls: `debian-12`.
-    pub(super) fn qualifier(&self) -> String {
+    pub(crate) fn qualifier(&self) -> String {
         match &self.version {
             Some(version) => format!("{}-{version}", self.id),
             None => self.id.clone(),

@@ -88,6 +88,37 @@ fn what_cannot_be_read_is_a_fault_or_hides_components() {
 }
 
 #[test]
+fn packages_of_other_languages_lie_in_their_folders() {
+    let dotnet = r#"{"libraries":{"Shop/1.0.0":{"type":"project"},"Newtonsoft.Json/13.0.1":{"type":"package","sha512":"sha512-z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg=="}}}"#;
+    let php = r#"{"packages":[{"name":"symfony/console","version":"v6.1.0"},{"name":"phpunit/phpunit","version":"9.5.0"}],"dev-package-names":["phpunit/phpunit"]}"#;
+    let ruby = "# -*- encoding: utf-8 -*-\nGem::Specification.new do |s|\n  s.name = \"rack\".freeze\n  s.version = \"2.2.3\"\nend\n";
+    let found = of(&[
+        ("app/Shop.deps.json", dotnet),
+        ("app/vendor/composer/installed.json", php),
+        ("usr/lib/ruby/gems/3.1.0/specifications/rack-2.2.3.gemspec", ruby),
+    ]);
+    assert_eq!(
+        ids(&found),
+        [
+            "pkg:composer/phpunit/phpunit@9.5.0",
+            "pkg:composer/symfony/console@v6.1.0",
+            "pkg:gem/rack@2.2.3",
+            "pkg:nuget/Newtonsoft.Json@13.0.1",
+        ]
+    );
+    assert_eq!(found.sbom.components[3].digests.len(), 1);
+    for (path, text) in [
+        ("a.deps.json", "{}"),
+        ("a.deps.json", r#"{"libraries":{"x":{"type":"package"}}}"#),
+        ("composer/installed.json", "1"),
+        ("composer/installed.json", r#"[{"version":"1"}]"#),
+        ("specifications/a.gemspec", "s.version = \"1\"\n"),
+    ] {
+        assert_eq!(of(&[(path, text)]).faults.len(), 1, "{path} {text}");
+    }
+}
+
+#[test]
 fn the_order_of_files_leaves_no_trace() {
     let files = [
         ("var/lib/dpkg/status", STATUS),

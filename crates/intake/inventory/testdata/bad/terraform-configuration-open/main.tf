@@ -1,0 +1,2 @@
+module "network" {
+  source = "a/b/c"

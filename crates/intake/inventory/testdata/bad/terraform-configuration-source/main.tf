@@ -1,0 +1,3 @@
+module "network" {
+  version = "1.0.0"
+}
