@@ -2,15 +2,21 @@
 //!
 //! What is inspected cannot switch a rule off: no comment, no file in the tree is an instruction.
 
-mod line;
+pub mod build_log;
+pub mod capability;
+mod kind;
+pub mod name;
+pub mod package;
 mod rules;
-mod workflow;
 
-use linkward_evidence::Fault;
+use linkward_evidence::workflow::is_workflow;
+use linkward_evidence::{Fault, hcl};
 use linkward_model::Code;
 use serde::Serialize;
 
-pub use workflow::Workflow;
+pub(crate) use kind::Kind;
+pub(crate) use linkward_evidence::line;
+pub use linkward_evidence::workflow::Workflow;
 
 /// Largest file that is inspected.
 pub const MAX_FILE: usize = 16 << 20;
@@ -48,13 +54,16 @@ pub struct Finding {
 pub(crate) enum Look {
     Workflow(fn(&Workflow<'_>, &mut Report<'_>)),
     Manifest(fn(&serde_json::Value, &str, &mut Report<'_>)),
+    Terraform(fn(&hcl::Block, &mut Report<'_>)),
     Text(fn(&str, &mut Report<'_>)),
+    /// Text of files of these kinds.
+    Of(&'static [Kind], fn(&str, &mut Report<'_>)),
 }
 
 pub(crate) struct Rule {
     pub(crate) code: Code,
     pub(crate) weight: Weight,
-    pub(crate) look: Look,
+    pub(crate) looks: &'static [Look],
 }
 
 /// Every rule.
@@ -66,6 +75,16 @@ const RULES: &[Rule] = &[
     rules::piped_shell::RULE,
     rules::install_script::RULE,
     rules::hidden_unicode::RULE,
+    rules::encoded_payload::RULE,
+    rules::secret_exposed::RULE,
+    rules::secret_logged::RULE,
+    rules::unpinned_image::RULE,
+    rules::unpinned_include::RULE,
+    rules::self_hosted::RULE,
+    rules::cache_shared::RULE,
+    rules::privileged_workload::RULE,
+    rules::open_port::RULE,
+    rules::public_bucket::RULE,
 ];
 
 /// Where a rule puts what it finds.
@@ -89,15 +108,11 @@ pub fn codes() -> impl Iterator<Item = Code> {
 
 /// Whether a file is read at all: workflows, actions, manifests of packages, and the text beside them.
 pub fn is_inspected(path: &str) -> bool {
-    is_workflow(path) || is_manifest(path) || is_text(path)
-}
-
-fn is_workflow(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let yaml = name.ends_with(".yml") || name.ends_with(".yaml");
-    yaml && (path.starts_with(".github/workflows/")
-        || path.contains("/.github/workflows/")
-        || matches!(name, "action.yml" | "action.yaml"))
+    is_workflow(path)
+        || is_manifest(path)
+        || is_text(path)
+        || kind::by_name(path).is_some()
+        || kind::may_hold_secrets(path)
 }
 
 fn is_manifest(path: &str) -> bool {
@@ -122,7 +137,8 @@ pub fn inspect(path: &str, bytes: &[u8]) -> Result<Vec<Finding>, Fault> {
     }
     let text = std::str::from_utf8(bytes)
         .map_err(|_| Fault::new(Code::UnsupportedFormat, path, "is not UTF-8 text"))?;
-    let workflow = if is_workflow(path) { Some(Workflow::read(path, text)?) } else { None };
+    let at = |fault: Fault| Fault { place: format!("{path}, {}", fault.place), ..fault };
+    let workflow = if is_workflow(path) { Some(Workflow::read(text).map_err(at)?) } else { None };
     let manifest = if is_manifest(path) {
         let read = serde_json::from_str::<serde_json::Value>(text);
         Some(read.map_err(|error| Fault::new(Code::MalformedJson, path, error.to_string()))?)
@@ -130,13 +146,26 @@ pub fn inspect(path: &str, bytes: &[u8]) -> Result<Vec<Finding>, Fault> {
         None
     };
     let mut found = Vec::new();
+    let kind = if workflow.is_some() { Some(Kind::Workflow) } else { kind::of(path, text) };
+    let terraform = match kind {
+        Some(Kind::Terraform) => Some(hcl::read(text, Code::HclMalformed).map_err(at)?),
+        _ => None,
+    };
     for rule in RULES {
         let mut report = Report { path, rule, found: &mut found };
-        match (&rule.look, &workflow, &manifest) {
-            (Look::Workflow(look), Some(workflow), _) => look(workflow, &mut report),
-            (Look::Manifest(look), _, Some(manifest)) => look(manifest, text, &mut report),
-            (Look::Text(look), ..) => look(text, &mut report),
-            _ => {}
+        for look in rule.looks {
+            match (look, &workflow, &manifest) {
+                (Look::Workflow(look), Some(workflow), _) => look(workflow, &mut report),
+                (Look::Manifest(look), _, Some(manifest)) => look(manifest, text, &mut report),
+                (Look::Terraform(look), ..) => {
+                    terraform.iter().for_each(|root| look(root, &mut report));
+                }
+                (Look::Text(look), ..) => look(text, &mut report),
+                (Look::Of(kinds, look), ..) if kind.is_some_and(|kind| kinds.contains(&kind)) => {
+                    look(text, &mut report);
+                }
+                _ => {}
+            }
         }
     }
     found.sort();

@@ -4,11 +4,11 @@
 use linkward_model::Code;
 use serde_json::Value;
 
-use crate::workflow::Workflow;
 use crate::{Look, Report, Rule, Weight, line};
+use linkward_evidence::workflow::Workflow;
 
 pub(crate) const RULE: Rule =
-    Rule { code: Code::BroadPermissions, weight: Weight::Medium, look: Look::Workflow(look) };
+    Rule { code: Code::BroadPermissions, weight: Weight::Medium, looks: &[Look::Workflow(look)] };
 
 fn look(workflow: &Workflow<'_>, report: &mut Report<'_>) {
     let whole = workflow.document.get("permissions");

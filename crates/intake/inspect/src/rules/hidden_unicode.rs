@@ -6,7 +6,7 @@ use linkward_model::Code;
 use crate::{Look, Report, Rule, Weight};
 
 pub(crate) const RULE: Rule =
-    Rule { code: Code::HiddenUnicode, weight: Weight::High, look: Look::Text(look) };
+    Rule { code: Code::HiddenUnicode, weight: Weight::High, looks: &[Look::Text(look)] };
 
 /// A few variation selectors belong to emoji; more in one line carry something.
 const MANY: usize = 8;

@@ -6,9 +6,16 @@ use serde_json::Value;
 use crate::{Look, Report, Rule, Weight, line};
 
 pub(crate) const RULE: Rule =
-    Rule { code: Code::InstallScript, weight: Weight::Low, look: Look::Manifest(look) };
+    Rule { code: Code::InstallScript, weight: Weight::Low, looks: &[Look::Manifest(look)] };
 
 fn look(manifest: &Value, text: &str, report: &mut Report<'_>) {
+    // npm builds such a package although its manifest names no script.
+    if manifest.get("gypfile").and_then(Value::as_bool) == Some(true) {
+        report.add(
+            line::find(text, "\"gypfile\"", 0),
+            "is compiled when it is installed (`gypfile`)".to_owned(),
+        );
+    }
     for name in ["preinstall", "install", "postinstall"] {
         let command = manifest.get("scripts").and_then(|scripts| scripts.get(name)).and_then(Value::as_str);
         if let Some(command) = command {

@@ -1,7 +1,17 @@
 pub(crate) mod broad_permissions;
+pub(crate) mod cache_shared;
+pub(crate) mod encoded_payload;
 pub(crate) mod hidden_unicode;
 pub(crate) mod install_script;
+pub(crate) mod open_port;
 pub(crate) mod piped_shell;
+pub(crate) mod privileged_workload;
+pub(crate) mod public_bucket;
 pub(crate) mod script_injection;
+pub(crate) mod secret_exposed;
+pub(crate) mod secret_logged;
+pub(crate) mod self_hosted;
 pub(crate) mod unpinned_action;
+pub(crate) mod unpinned_image;
+pub(crate) mod unpinned_include;
 pub(crate) mod untrusted_checkout;

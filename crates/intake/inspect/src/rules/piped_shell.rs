@@ -3,11 +3,14 @@
 
 use linkward_model::Code;
 
-use crate::workflow::Workflow;
-use crate::{Look, Report, Rule, Weight, line};
+use crate::{Kind, Look, Report, Rule, Weight, line};
+use linkward_evidence::workflow::Workflow;
 
-pub(crate) const RULE: Rule =
-    Rule { code: Code::PipedShell, weight: Weight::Medium, look: Look::Workflow(look) };
+pub(crate) const RULE: Rule = Rule {
+    code: Code::PipedShell,
+    weight: Weight::Medium,
+    looks: &[Look::Workflow(look), Look::Of(&[Kind::Pipeline, Kind::Dockerfile], lines)],
+};
 
 const SHELLS: &[&str] =
     &["sh", "bash", "zsh", "dash", "ksh", "python", "python3", "node", "perl", "ruby", "iex"];
@@ -24,6 +27,27 @@ fn look(workflow: &Workflow<'_>, report: &mut Report<'_>) {
                 format!("runs what a server sends, unseen: `{shown}`; download, compare a digest, then run"),
             );
         }
+    }
+}
+
+/// Scripts of other systems stand in their files line by line; a backslash continues one.
+fn lines(text: &str, report: &mut Report<'_>) {
+    let mut whole = String::new();
+    for (index, line) in text.lines().enumerate() {
+        let command = line.trim().trim_start_matches("- ").trim_start_matches("RUN ");
+        whole.push_str(command.strip_suffix('\\').unwrap_or(command));
+        if command.ends_with('\\') {
+            whole.push(' ');
+            continue;
+        }
+        if is_piped(&whole) {
+            let shown: String = whole.trim().chars().take(80).collect();
+            report.add(
+                index + 1,
+                format!("runs what a server sends, unseen: `{shown}`; download, compare a digest, then run"),
+            );
+        }
+        whole.clear();
     }
 }
 

@@ -3,11 +3,11 @@
 use linkward_model::Code;
 use serde_json::Value;
 
-use crate::workflow::Workflow;
 use crate::{Look, Report, Rule, Weight, line};
+use linkward_evidence::workflow::Workflow;
 
 pub(crate) const RULE: Rule =
-    Rule { code: Code::ScriptInjection, weight: Weight::High, look: Look::Workflow(look) };
+    Rule { code: Code::ScriptInjection, weight: Weight::High, looks: &[Look::Workflow(look)] };
 
 /// Ends of context paths that anybody can fill by opening an issue, a pull request or a branch.
 const FREE: &[&str] = &[

@@ -3,11 +3,11 @@
 
 use linkward_model::Code;
 
-use crate::workflow::Workflow;
 use crate::{Look, Report, Rule, Weight};
+use linkward_evidence::workflow::{Workflow, is_commit};
 
 pub(crate) const RULE: Rule =
-    Rule { code: Code::UnpinnedAction, weight: Weight::Medium, look: Look::Workflow(look) };
+    Rule { code: Code::UnpinnedAction, weight: Weight::Medium, looks: &[Look::Workflow(look)] };
 
 fn look(workflow: &Workflow<'_>, report: &mut Report<'_>) {
     for step in workflow.steps() {
@@ -26,9 +26,8 @@ fn look(workflow: &Workflow<'_>, report: &mut Report<'_>) {
 
 fn is_pinned(uses: &str) -> bool {
     let Some((_, reference)) = uses.rsplit_once('@') else { return false };
-    let hex = |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     match uses.strip_prefix("docker://") {
-        Some(_) => reference.strip_prefix("sha256:").is_some_and(|digest| hex(digest, 64)),
-        None => hex(reference, 40) || hex(reference, 64),
+        Some(_) => reference.strip_prefix("sha256:").is_some_and(is_commit),
+        None => is_commit(reference),
     }
 }

@@ -4,11 +4,11 @@
 use linkward_model::Code;
 use serde_json::Value;
 
-use crate::workflow::Workflow;
 use crate::{Look, Report, Rule, Weight};
+use linkward_evidence::workflow::Workflow;
 
 pub(crate) const RULE: Rule =
-    Rule { code: Code::UntrustedCheckout, weight: Weight::High, look: Look::Workflow(look) };
+    Rule { code: Code::UntrustedCheckout, weight: Weight::High, looks: &[Look::Workflow(look)] };
 
 /// Expressions that name what the other side proposes.
 const PROPOSED: &[&str] = &[
