@@ -39,6 +39,23 @@ pub struct Finding {
     pub reference: Option<String>,
     /// The version in which this one is fixed, as its source spells it.
     pub fixed: Option<String>,
+    /// The day since when it is known to be exploited.
+    pub exploited: Option<String>,
+    /// How likely it is to be exploited within thirty days.
+    pub epss: Option<f64>,
+}
+
+impl Finding {
+    /// Severity, and what makes it urgent.
+    pub fn priority(&self) -> String {
+        let mut text = self.severity.as_str().to_owned();
+        if self.exploited.is_some() {
+            text.push_str(", exploited");
+        } else if let Some(epss) = self.epss.filter(|epss| *epss >= 0.1) {
+            text.push_str(&format!(", {:.0} % likely", epss * 100.0));
+        }
+        text
+    }
 }
 
 /// The smallest version that clears everything that is known of the package.
@@ -138,7 +155,10 @@ impl Database {
             let detail = self.detail(row.advisory)?;
             findings.push(row.finding(&detail, version));
         }
-        findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.id.cmp(&b.id)));
+        findings.sort_by(|a, b| {
+            let order = |finding: &Finding| (finding.exploited.is_some(), finding.severity);
+            order(b).cmp(&order(a)).then_with(|| a.id.cmp(&b.id))
+        });
         findings.dedup_by(|a, b| a.id == b.id);
         let fix = if findings.iter().any(|finding| finding.severity == Severity::Malicious) {
             Fix::Remove
@@ -229,6 +249,8 @@ impl Row<'_> {
             summary: text("summary"),
             reference: listed("references").into_iter().next(),
             fixed,
+            exploited: detail.get("exploited").and_then(Value::as_str).map(str::to_owned),
+            epss: detail.get("epss").and_then(Value::as_f64),
         }
     }
 }

@@ -114,6 +114,17 @@ pub fn query(purl: &Purl) -> Result<Query, (Code, String)> {
     let Some((_, ecosystem, _)) = TYPES.iter().find(|(known, ..)| *known == kind) else {
         return Err((Code::AdvisoryNoData, format!("no advisories are read for purls of type `{kind}`")));
     };
+    // `v4` is whatever was released last below 5: taken for 4.0.0 it would be called clean of what came later.
+    let moves = |version: &String| {
+        let mut numbers = version.trim_start_matches('v').split('.');
+        numbers.clone().count() < 3 && numbers.all(|part| part.parse::<u32>().is_ok())
+    };
+    let version = match version {
+        Some(version) if kind == "githubactions" && moves(&version) => {
+            Some(format!("{version} (a tag that moves)"))
+        }
+        other => other,
+    };
     let name = match kind {
         "maven" => joined(":"),
         _ => joined("/"),
@@ -179,7 +190,8 @@ mod tests {
             ("pkg:deb/ubuntu/bash@5?distro=ubuntu-23.10", "Ubuntu:23.10", "bash", "5"),
             ("pkg:apk/alpine/musl@1.2-r0?distro=alpine-3.18.4", "Alpine:v3.18", "musl", "1.2-r0"),
             ("pkg:rpm/rocky/bash@5-1?epoch=2&distro=rocky-9.3", "Rocky Linux:9", "bash", "2:5-1"),
-            ("pkg:github/actions/Checkout@v4", "GitHub Actions", "actions/checkout", "v4"),
+            ("pkg:github/actions/Checkout@v4.2.2", "GitHub Actions", "actions/checkout", "v4.2.2"),
+            ("pkg:github/a/b@v4#folder", "GitHub Actions", "a/b", "v4 (a tag that moves)"),
         ] {
             let found = query(&purl.parse().unwrap()).unwrap();
             assert_eq!(

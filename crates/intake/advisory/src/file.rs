@@ -15,6 +15,7 @@ use crate::layout::{
     BLOCK, Cursor, DETAIL_BLOCK, DIGEST, ENTRY, HEADER, MAGIC, SECTIONS, Section, VERSION, hash,
 };
 use crate::meta::Meta;
+use crate::write::Entry;
 
 /// Largest file that is opened, and largest record in it.
 const MAX_FILE: u64 = 2 << 30;
@@ -170,14 +171,44 @@ impl Database {
         Ok(found)
     }
 
+    /// Everything, by advisory.
+    pub(crate) fn entries(&self) -> Result<Vec<Entry>, DatabaseError> {
+        let count = self.place(Section::Advisories).1 / 8;
+        let mut rows: Vec<Vec<(String, String, Vec<u8>)>> = Vec::new();
+        rows.resize_with(usize::try_from(count).unwrap_or(0), Vec::new);
+        let packages = self.section(Section::Packages)?;
+        let mut at = Cursor(&packages);
+        let nonsense = || broken("a package's rows cannot be read");
+        while !at.0.is_empty() {
+            let number = at.number().and_then(|number| usize::try_from(number).ok());
+            let ecosystem =
+                number.and_then(|number| self.meta.ecosystems.get(number)).ok_or_else(nonsense)?;
+            let name = at.text().ok_or_else(nonsense)?;
+            for (advisory, row) in crate::rows::slices(&mut at).ok_or_else(nonsense)? {
+                let of = usize::try_from(advisory).ok().and_then(|index| rows.get_mut(index));
+                of.ok_or_else(nonsense)?.push((ecosystem.clone(), name.to_owned(), row.to_vec()));
+            }
+        }
+        let mut entries = Vec::with_capacity(rows.len());
+        for (index, rows) in rows.into_iter().enumerate() {
+            let detail = self.detail_bytes(index as u64)?;
+            entries.push(Entry::new(detail, rows).ok_or_else(|| broken("a detail names no advisory"))?);
+        }
+        Ok(entries)
+    }
+
     /// What is kept of an advisory for people.
     pub(crate) fn detail(&self, index: u64) -> Result<Value, DatabaseError> {
+        serde_json::from_slice(&self.detail_bytes(index)?).map_err(|_| broken("a detail is not JSON"))
+    }
+
+    fn detail_bytes(&self, index: u64) -> Result<Vec<u8>, DatabaseError> {
         let place = self.range(Section::Advisories, index.saturating_mul(8), 8)?;
         let (block, offset) = (Slices(&place).u32(), Slices(place.get(4..).unwrap_or(&[])).u32());
         let text = self.unpack(block)?;
         let rest = text.get(offset as usize..).unwrap_or(&[]);
         let bytes = Cursor(rest).bytes().ok_or_else(|| broken("a detail is out of bounds"))?;
-        serde_json::from_slice(bytes).map_err(|_| broken("a detail is not JSON"))
+        Ok(bytes.to_vec())
     }
 
     fn unpack(&self, block: u32) -> Result<Rc<Vec<u8>>, DatabaseError> {

@@ -35,6 +35,9 @@ pub struct Meta {
     /// By ecosystem as the OSV schema spells it, with its release where it has one.
     pub coverage: BTreeMap<String, Coverage>,
     pub withdrawn: usize,
+    /// Lists that say what to mend first.
+    #[serde(default)]
+    pub priorities: Vec<Source>,
     pub(crate) ecosystems: Vec<String>,
     pub(crate) bucket_bits: u32,
 }

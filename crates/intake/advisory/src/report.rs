@@ -1,8 +1,9 @@
 //! What a scan comes to: every component judged, what was ignored, what could not be said, and the exit code.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use linkward_evidence::sbom::{Sbom, Scope};
+use linkward_evidence::sbom::{Component, Sbom, Scope};
+use linkward_evidence::vex::{Status, Thing, Vex};
 use linkward_model::{Code, Digest, Exit, Instant, Purl};
 use serde::Serialize;
 
@@ -23,6 +24,9 @@ pub struct Report {
     /// The data that was compared with; none means that nothing is known to be unaffected.
     pub database: Option<Data>,
     pub components: Vec<Judged>,
+    /// Facts of the target: of an image its platform, distribution, and what it was built on.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, String>,
     /// What concerns the target as a whole: a lockfile that could not be read, an SBOM that says it is incomplete.
     pub doubts: Vec<Doubt>,
     pub totals: Totals,
@@ -57,6 +61,10 @@ pub struct Judged {
     #[serde(flatten)]
     pub assessment: Assessment,
     pub ignored: Vec<Ignored>,
+    /// What a VEX statement about this very component says not to hold.
+    pub excused: Vec<Excused>,
+    /// Files that say that the component is there.
+    pub locations: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -74,6 +82,23 @@ pub struct Ignored {
     pub rule: Ignore,
 }
 
+/// A finding that a statement takes away, and who states it. Nothing proves it but who gave the document.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Excused {
+    pub finding: Finding,
+    pub status: Status,
+    pub justification: Option<String>,
+    pub author: Option<String>,
+    pub document: String,
+}
+
+/// A VEX document and what it is called.
+#[derive(Clone, Debug)]
+pub struct Statements {
+    pub name: String,
+    pub vex: Vex,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Totals {
     pub components: usize,
@@ -82,6 +107,7 @@ pub struct Totals {
     pub unknown: usize,
     pub findings: usize,
     pub ignored: usize,
+    pub excused: usize,
     /// M10: vulnerable components of all components.
     pub vulnerable_ratio: f64,
     pub vulnerable_transitive: usize,
@@ -101,6 +127,7 @@ pub struct Subject<'a> {
     pub sbom: &'a Sbom,
     /// What is known to be missing from the SBOM or unreadable in the target.
     pub doubts: Vec<Doubt>,
+    pub statements: &'a [Statements],
 }
 
 impl Report {
@@ -112,7 +139,7 @@ impl Report {
         ignores: &Ignores,
         freshness: Freshness,
     ) -> Result<Self, DatabaseError> {
-        let Subject { target, sbom, mut doubts } = subject;
+        let Subject { target, sbom, mut doubts, statements } = subject;
         if sbom.components.is_empty() {
             doubts.push(Doubt::new(Code::NothingFound, format!("no component was found in {target}")));
         }
@@ -153,7 +180,10 @@ impl Report {
                 },
                 assessment,
                 ignored: Vec::new(),
+                excused: Vec::new(),
+                locations: component.occurrences.iter().map(|at| at.location.clone()).collect(),
             };
+            excuse(&mut judged, sbom.subject.as_ref(), component, statements);
             apply(&mut judged, ignores, freshness.now, &mut doubts);
             components.push(judged);
         }
@@ -165,6 +195,7 @@ impl Report {
             at: freshness.now,
             database: database.map(|database| data(database, &touched, freshness)),
             components,
+            facts: sbom.notes.clone(),
             doubts,
             totals,
         })
@@ -253,12 +284,60 @@ fn apply(judged: &mut Judged, ignores: &Ignores, now: Instant, doubts: &mut Vec<
         kept.push(finding);
     }
     *findings = kept;
-    if findings.is_empty() {
-        judged.assessment = match std::mem::take(own) {
-            own if own.is_empty() => Assessment::NotAffected,
-            doubts => Assessment::Unknown { doubts },
-        };
+    let own = std::mem::take(own);
+    settle(judged, own);
+}
+
+/// What is left where findings were taken away.
+fn settle(judged: &mut Judged, own: Vec<Doubt>) {
+    let Assessment::Affected { findings, doubts, .. } = &mut judged.assessment else { return };
+    if !findings.is_empty() {
+        *doubts = own;
+        return;
     }
+    judged.assessment = match own {
+        own if own.is_empty() => Assessment::NotAffected,
+        doubts => Assessment::Unknown { doubts },
+    };
+}
+
+/// Takes away what a statement about this component, in this product or by itself, says not to hold. Malicious packages stay.
+fn excuse(
+    judged: &mut Judged,
+    product: Option<&Component>,
+    component: &Component,
+    statements: &[Statements],
+) {
+    let Assessment::Affected { findings, doubts: own, .. } = &mut judged.assessment else { return };
+    let product = product.map(|product| Thing { purl: product.purl.as_ref(), digests: &product.digests });
+    let product = product.unwrap_or_default();
+    let thing = Thing { purl: component.purl.as_ref(), digests: &component.digests };
+    let mut kept = Vec::new();
+    for finding in findings.drain(..) {
+        let ids = || std::iter::once(&finding.id).chain(&finding.aliases);
+        let said = statements.iter().flat_map(|document| {
+            ids()
+                .filter_map(|id| document.vex.about(id, &product, &thing))
+                .map(move |about| (document, about))
+        });
+        // The newest counts; of one time, the one that forbids more.
+        let last = said.max_by_key(|(document, about)| (about.at.or(document.vex.issued), about.status));
+        match last.filter(|(_, about)| matches!(about.status, Status::NotAffected | Status::Fixed)) {
+            Some((document, about)) if finding.severity != Severity::Malicious => {
+                judged.excused.push(Excused {
+                    status: about.status,
+                    justification: about.justification.clone().or_else(|| about.impact.clone()),
+                    author: document.vex.author.clone(),
+                    document: document.name.clone(),
+                    finding,
+                })
+            }
+            _ => kept.push(finding),
+        }
+    }
+    *findings = kept;
+    let own = std::mem::take(own);
+    settle(judged, own);
 }
 
 fn totals(components: &[Judged]) -> Totals {
@@ -271,6 +350,7 @@ fn totals(components: &[Judged]) -> Totals {
         unknown: count(&|judged| matches!(judged.assessment, Assessment::Unknown { .. })),
         findings: components.iter().map(|judged| judged.findings().len()).sum(),
         ignored: components.iter().map(|judged| judged.ignored.len()).sum(),
+        excused: components.iter().map(|judged| judged.excused.len()).sum(),
         vulnerable_ratio: if components.is_empty() {
             0.0
         } else {

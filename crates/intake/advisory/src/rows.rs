@@ -42,6 +42,29 @@ pub(crate) fn is_whole(bytes: &[u8]) -> bool {
 }
 
 fn rows<'a>(at: &mut Cursor<'a>) -> Option<Vec<Row<'a>>> {
+    let count = at.number()?;
+    let mut found = Vec::new();
+    for _ in 0..count {
+        found.push(row(at)?);
+    }
+    Some(found)
+}
+
+/// The rows of a package as bytes, each behind the number of its advisory; `None` where they are cut off or nonsense.
+pub(crate) fn slices<'a>(at: &mut Cursor<'a>) -> Option<Vec<(u64, &'a [u8])>> {
+    let count = at.number()?;
+    let mut found = Vec::new();
+    for _ in 0..count {
+        let mut behind = Cursor(at.0);
+        let advisory = behind.number()?;
+        row(at)?;
+        let length = behind.0.len().checked_sub(at.0.len())?;
+        found.push((advisory, behind.0.get(..length)?));
+    }
+    Some(found)
+}
+
+fn row<'a>(at: &mut Cursor<'a>) -> Option<Row<'a>> {
     const SEVERITIES: [Severity; 7] = [
         Severity::Unrated,
         Severity::Notice,
@@ -51,29 +74,24 @@ fn rows<'a>(at: &mut Cursor<'a>) -> Option<Vec<Row<'a>>> {
         Severity::Critical,
         Severity::Malicious,
     ];
-    let count = at.number()?;
-    let mut found = Vec::new();
-    for _ in 0..count {
-        let advisory = at.number()?;
-        let severity = *SEVERITIES.get(usize::from(at.byte()?))?;
-        let scheme = Scheme::all().nth(usize::from(at.byte()?))?;
-        let open_question = at.byte()? != 0;
-        let mut row =
-            Row { advisory, severity, scheme, open_question, intervals: Vec::new(), versions: Vec::new() };
-        for _ in 0..at.number()? {
-            let from = at.bytes()?;
-            let to = match at.byte()? {
-                0 => Until::Open,
-                1 => Until::Before(at.bytes()?, at.text()?),
-                2 => Until::UpTo(at.bytes()?),
-                _ => return None,
-            };
-            row.intervals.push(Stretch { from, to });
-        }
-        for _ in 0..at.number()? {
-            row.versions.push(at.text()?);
-        }
-        found.push(row);
+    let advisory = at.number()?;
+    let severity = *SEVERITIES.get(usize::from(at.byte()?))?;
+    let scheme = Scheme::all().nth(usize::from(at.byte()?))?;
+    let open_question = at.byte()? != 0;
+    let mut row =
+        Row { advisory, severity, scheme, open_question, intervals: Vec::new(), versions: Vec::new() };
+    for _ in 0..at.number()? {
+        let from = at.bytes()?;
+        let to = match at.byte()? {
+            0 => Until::Open,
+            1 => Until::Before(at.bytes()?, at.text()?),
+            2 => Until::UpTo(at.bytes()?),
+            _ => return None,
+        };
+        row.intervals.push(Stretch { from, to });
     }
-    Some(found)
+    for _ in 0..at.number()? {
+        row.versions.push(at.text()?);
+    }
+    Some(row)
 }

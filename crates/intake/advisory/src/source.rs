@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use linkward_evidence::Fault;
+use linkward_evidence::archive::zip::{self, ZipError};
 use linkward_model::{Code, Instant, Sha256Stream};
 
 use crate::meta::Source;
@@ -12,10 +13,11 @@ use crate::osv;
 use crate::record::Advisory;
 use crate::rustsec;
 use crate::write::Batch;
-use crate::zip::{self, MAX_MEMBER, ZipError};
 
 const MAX_FILES: usize = 2_000_000;
 const MAX_DEPTH: usize = 32;
+/// Largest record.
+const MAX_MEMBER: u64 = 16 << 20;
 const MAX_ARCHIVE: u64 = 8 << 30;
 
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +59,7 @@ pub fn gather(
         if bytes.starts_with(b"PK") {
             zip::each(
                 &bytes,
+                MAX_MEMBER,
                 |name| format(name).is_some(),
                 |name, bytes| reader.record(name, bytes, &mut complain),
             )

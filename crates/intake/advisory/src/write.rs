@@ -15,6 +15,7 @@ use crate::layout::{
 };
 use crate::meta::{Coverage, Meta, Source};
 use crate::order::Scheme;
+use crate::priority::Priorities;
 use crate::range::{End, Flat, flatten};
 use crate::record::{Advisory, Affected};
 use crate::severity::Severity;
@@ -26,6 +27,7 @@ pub struct Builder {
     /// By id: the newest record wins where several sources carry one.
     advisories: BTreeMap<String, Advisory>,
     fresh: BTreeMap<String, Instant>,
+    priorities: Priorities,
 }
 
 /// One source's records.
@@ -54,12 +56,18 @@ impl Builder {
         self.sources.push(batch.source);
     }
 
+    /// What says which findings to mend first.
+    pub fn prioritise(&mut self, priorities: Priorities) {
+        self.priorities = priorities;
+    }
+
     /// The file's bytes. `covers` narrows what the file claims to speak for; none means every ecosystem that it holds.
     pub fn finish(mut self, covers: &[String]) -> Vec<u8> {
         self.sources.sort_by(|a, b| (&a.name, &a.digest).cmp(&(&b.name, &b.digest)));
         let mut meta = Meta {
             made_by: format!("linkward {}", env!("CARGO_PKG_VERSION")),
             sources: self.sources,
+            priorities: std::mem::take(&mut self.priorities.sources),
             withdrawn: self.advisories.values().filter(|advisory| advisory.withdrawn).count(),
             ..Meta::default()
         };
@@ -68,18 +76,14 @@ impl Builder {
             .values()
             .filter(|advisory| !advisory.withdrawn && !advisory.affected.is_empty())
             .collect();
-        let mut packages: BTreeMap<(String, String), Vec<(usize, &Affected)>> = BTreeMap::new();
-        let mut details = Details::default();
-        let mut ids: BTreeSet<(u64, u32)> = BTreeSet::new();
-        for (index, advisory) in kept.iter().enumerate() {
-            for id in std::iter::once(&advisory.id).chain(&advisory.aliases) {
-                ids.insert((hash(&[id.to_uppercase().as_str()]), index as u32));
-            }
-            details.add(&described(advisory));
+        let mut entries = Vec::new();
+        for advisory in kept {
+            let severity = if advisory.is_malicious() { Severity::Malicious } else { advisory.severity };
             let mut named = BTreeSet::new();
+            let mut rows = Vec::new();
             for affected in &advisory.affected {
                 let name = ecosystem::normal(&affected.ecosystem, &affected.name);
-                packages.entry((affected.ecosystem.clone(), name)).or_default().push((index, affected));
+                rows.push((affected.ecosystem.clone(), name, row(severity, affected)));
                 if named.insert(&affected.ecosystem) {
                     let coverage = meta.coverage.entry(affected.ecosystem.clone()).or_default();
                     let count = if advisory.is_malicious() {
@@ -91,6 +95,9 @@ impl Builder {
                     coverage.as_of = self.fresh.get(&affected.ecosystem).copied();
                 }
             }
+            let ids = std::iter::once(&advisory.id).chain(&advisory.aliases).cloned().collect();
+            let detail = described(advisory, &self.priorities).to_string().into_bytes();
+            entries.push(Entry { ids, detail, rows });
         }
         if !covers.is_empty() {
             for (ecosystem, coverage) in &mut meta.coverage {
@@ -99,55 +106,105 @@ impl Builder {
                 }
             }
         }
-        meta.ecosystems = packages
-            .keys()
-            .map(|(ecosystem, _)| ecosystem.clone())
-            .collect::<BTreeSet<_>>()
-            .into_iter()
+        let packages: BTreeSet<(&str, &str)> = entries
+            .iter()
+            .flat_map(|entry| &entry.rows)
+            .map(|(ecosystem, name, _)| (ecosystem.as_str(), name.as_str()))
             .collect();
-        for (ecosystem, _) in packages.keys() {
-            if let Some(coverage) = meta.coverage.get_mut(ecosystem) {
+        for (ecosystem, _) in &packages {
+            if let Some(coverage) = meta.coverage.get_mut(*ecosystem) {
                 coverage.packages += 1;
             }
         }
-        let mut keys: Vec<(u64, u32)> = Vec::new();
-        let mut rows = Vec::new();
-        for ((ecosystem, name), affected) in &packages {
-            keys.push((hash(&[ecosystem, name]), rows.len() as u32));
-            let number = meta.ecosystems.binary_search(ecosystem).unwrap_or(usize::MAX);
-            put_number(&mut rows, number as u64);
-            put_bytes(&mut rows, name.as_bytes());
-            put_number(&mut rows, affected.len() as u64);
-            for (index, affected) in affected {
-                let severity = kept.get(*index).map_or(Severity::Unrated, |advisory| {
-                    if advisory.is_malicious() { Severity::Malicious } else { advisory.severity }
-                });
-                row(&mut rows, *index, severity, affected);
-            }
-        }
-        keys.sort_unstable();
+        let ecosystems: BTreeSet<&str> = packages.iter().map(|(ecosystem, _)| *ecosystem).collect();
+        meta.ecosystems = ecosystems.into_iter().map(str::to_owned).collect();
         // Some eight entries a bucket.
-        meta.bucket_bits = (keys.len() / 8).max(1).ilog2();
-        let buckets = buckets(&keys, meta.bucket_bits);
-        let (advisories, blocks, details) = details.done();
-        let sections: [Vec<u8>; SECTIONS] = [
-            serde_json::to_vec(&meta).unwrap_or_default(),
-            buckets,
-            entries(keys.iter().copied()),
-            rows,
-            entries(ids.into_iter()),
-            advisories,
-            blocks,
-            details,
-        ];
-        assemble(&sections)
+        meta.bucket_bits = (packages.len() / 8).max(1).ilog2();
+        write(&entries, meta)
     }
 }
 
-fn row(out: &mut Vec<u8>, index: usize, severity: Severity, affected: &Affected) {
+/// One advisory as the file holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Its id, then its aliases.
+    ids: Vec<String>,
+    pub(crate) detail: Vec<u8>,
+    /// Ecosystem, package, and what is said of it.
+    pub(crate) rows: Vec<(String, String, Vec<u8>)>,
+}
+
+impl Entry {
+    /// `None` where the detail names no advisory.
+    pub(crate) fn new(detail: Vec<u8>, mut rows: Vec<(String, String, Vec<u8>)>) -> Option<Self> {
+        let value: Value = serde_json::from_slice(&detail).ok()?;
+        let aliases = value.get("aliases").and_then(Value::as_array).into_iter().flatten();
+        let ids = aliases.filter_map(Value::as_str).map(str::to_owned);
+        let ids = std::iter::once(value.get("id")?.as_str()?.to_owned()).chain(ids).collect();
+        // Of one package the order stays as it is: it is the order in the record.
+        rows.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+        Some(Self { ids, detail, rows })
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        self.ids.first().map_or("", String::as_str)
+    }
+}
+
+/// The file of advisories in the order of their ids, and of what it says of itself.
+pub(crate) fn write(entries: &[Entry], meta: Meta) -> Vec<u8> {
+    /// Number of the advisory, and what it says.
+    type Said<'a> = (usize, &'a [u8]);
+    let mut packages: BTreeMap<(&str, &str), Vec<Said<'_>>> = BTreeMap::new();
+    let mut details = Details::default();
+    let mut ids: BTreeSet<(u64, u32)> = BTreeSet::new();
+    for (index, entry) in entries.iter().enumerate() {
+        ids.extend(entry.ids.iter().map(|id| (hash(&[id.to_uppercase().as_str()]), index as u32)));
+        details.add(&entry.detail);
+        for (ecosystem, name, row) in &entry.rows {
+            packages.entry((ecosystem, name)).or_default().push((index, row));
+        }
+    }
+    let mut keys: Vec<(u64, u32)> = Vec::new();
+    let mut rows = Vec::new();
+    for ((ecosystem, name), of_package) in &packages {
+        keys.push((hash(&[ecosystem, name]), rows.len() as u32));
+        let number = meta.ecosystems.binary_search_by(|known| known.as_str().cmp(ecosystem));
+        put_number(&mut rows, number.unwrap_or(usize::MAX) as u64);
+        put_bytes(&mut rows, name.as_bytes());
+        put_number(&mut rows, of_package.len() as u64);
+        for (index, row) in of_package {
+            put_number(&mut rows, *index as u64);
+            rows.extend(*row);
+        }
+    }
+    keys.sort_unstable();
+    // A description may come from elsewhere; more buckets than a hash has bits there cannot be.
+    let buckets = buckets(&keys, meta.bucket_bits.min(24));
+    let (advisories, blocks, details) = details.done();
+    let sections: [Vec<u8>; SECTIONS] = [
+        serde_json::to_vec(&meta).unwrap_or_default(),
+        buckets,
+        entries_of(keys.iter().copied()),
+        rows,
+        entries_of(ids.into_iter()),
+        advisories,
+        blocks,
+        details,
+    ];
+    assemble(&sections)
+}
+
+/// The digest that names a file, out of its bytes.
+pub(crate) fn digest_of(file: &[u8]) -> Option<Digest> {
+    Digest::from_bytes(linkward_model::Algorithm::Sha256, file.get(HEADER - DIGEST..HEADER)?)
+}
+
+/// What the file says of one package for one advisory, without the number of that one.
+fn row(severity: Severity, affected: &Affected) -> Vec<u8> {
+    let out = &mut Vec::new();
     let scheme = ecosystem::scheme(&affected.ecosystem);
     let Flat { intervals, versions, open_question } = flatten(affected, scheme);
-    put_number(out, index as u64);
     out.push(severity as u8);
     // Without rules of its own an ecosystem can still carry SEMVER ranges.
     let scheme = scheme.unwrap_or(Scheme::SemVer);
@@ -173,15 +230,22 @@ fn row(out: &mut Vec<u8>, index: usize, severity: Severity, affected: &Affected)
     for version in &versions {
         put_bytes(out, version.as_bytes());
     }
+    std::mem::take(out)
 }
 
-fn described(advisory: &Advisory) -> Value {
-    json!({
+fn described(advisory: &Advisory, priorities: &Priorities) -> Value {
+    let (exploited, epss) = priorities.of(std::iter::once(&advisory.id).chain(&advisory.aliases));
+    let mut detail = json!({
         "id": advisory.id, "aliases": advisory.aliases, "summary": advisory.summary,
         "severity": if advisory.is_malicious() { Severity::Malicious } else { advisory.severity },
         "published": advisory.published, "modified": advisory.modified, "references": advisory.references,
         "affected": advisory.affected.iter().map(Affected::describe).collect::<Vec<_>>(),
-    })
+    });
+    if let Some(object) = detail.as_object_mut() {
+        object.extend(exploited.map(|since| ("exploited".to_owned(), json!(since))));
+        object.extend(epss.map(|score| ("epss".to_owned(), json!(score))));
+    }
+    detail
 }
 
 #[derive(Default)]
@@ -194,10 +258,10 @@ struct Details {
 }
 
 impl Details {
-    fn add(&mut self, detail: &Value) {
+    fn add(&mut self, detail: &[u8]) {
         self.advisories.extend(self.count.to_le_bytes());
         self.advisories.extend((self.open.len() as u32).to_le_bytes());
-        put_bytes(&mut self.open, detail.to_string().as_bytes());
+        put_bytes(&mut self.open, detail);
         if self.open.len() >= DETAIL_BLOCK {
             self.close();
         }
@@ -222,7 +286,7 @@ impl Details {
     }
 }
 
-fn entries(all: impl Iterator<Item = (u64, u32)>) -> Vec<u8> {
+fn entries_of(all: impl Iterator<Item = (u64, u32)>) -> Vec<u8> {
     let mut out = Vec::new();
     for (hash, place) in all {
         out.extend(hash.to_le_bytes());
