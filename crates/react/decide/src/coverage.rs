@@ -37,7 +37,7 @@ impl Coverage {
             if let Requirement::Rego(rego) = requirement {
                 let trusted: Vec<&ProofFact<'_>> =
                     facts.proofs.iter().filter(|proof| is_accepted(rule.accepted(), proof.signer)).collect();
-                let (reached, missed) = rego.lines(&input(question, facts, &trusted, now));
+                let (reached, missed) = rego.lines(input(question, facts, &trusted, now));
                 let lines = self.lines.entry(name.clone()).or_default();
                 lines.1.extend(reached.iter().chain(&missed));
                 lines.0.extend(reached);

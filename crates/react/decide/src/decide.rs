@@ -25,7 +25,7 @@ pub struct Evidence<'a> {
     pub proofs: &'a [Recorded<Proven<Attestation>>],
     pub refusals: &'a [RefusalFact],
     pub observations: &'a [ObservationFact],
-    /// What earlier digests of the same name carried; asked for where the policy [looks at it](Policy::looks_back).
+    /// What earlier digests of the same [family](crate::family) carried; asked for where the policy [looks at it](Policy::looks_back).
     pub history: &'a [HistoryFact],
     /// Digest of the trust roots in force.
     pub roots: Digest,
@@ -48,7 +48,7 @@ pub struct ObservationFact {
     pub name: String,
 }
 
-/// Provenance that another digest of the same name carries.
+/// Provenance that an earlier digest of the same family carries.
 #[derive(Clone, Debug)]
 pub struct HistoryFact {
     pub digest: Digest,
@@ -162,6 +162,12 @@ pub(crate) fn judge(question: &Question, facts: &Facts<'_>, policy: &Policy, now
 /// anybody could deny a good artifact by submitting a broken bundle that names it.
 fn refusals(refusals: &[RefusalFact], outcome: &mut Outcome, reasons: &mut Vec<Reason>) {
     for refusal in refusals {
+        if refusal.code == Code::DeletedByRetention {
+            let detail = format!("what record {} proved counts no more: its document is gone", refusal.index);
+            let reason = Reason::new(Code::DeletedByRetention, "evidence", detail);
+            reasons.push(Reason { record: Some(refusal.index), ..reason });
+            continue;
+        }
         reasons.push(Reason {
             code: Code::EvidenceRefused,
             requirement: "evidence".to_owned(),

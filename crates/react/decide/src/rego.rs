@@ -130,53 +130,68 @@ impl Rego {
         names(&tree, text, "Func", "refr", &mut own);
         calls(&tree, text, &own)?;
         // Conflicts, unsafe variables and unknown functions come out at the first evaluation.
-        let rego = Self { engine, text: text.to_owned() };
+        // It also prepares the engine: copies of a prepared one share the analysis of the module, and evaluate at once.
         let empty = serde_json::json!({ "artifact": {}, "now": 0, "proofs": [], "refusals": [] });
-        match rego.evaluate(&mut rego.engine.clone(), &empty) {
+        match evaluate(&mut engine, empty) {
             Answer::Failed(message) => Err((line_of(&message), message)),
-            _ => Ok(rego),
+            _ => Ok(Self { engine, text: text.to_owned() }),
         }
     }
 
-    pub(crate) fn answer(&self, input: &Json) -> Answer {
-        self.evaluate(&mut self.engine.clone(), input)
+    pub(crate) fn answer(&self, input: Json) -> Answer {
+        evaluate(&mut self.engine.clone(), input)
     }
 
     /// Lines of the module that an evaluation reached, and those that it did not.
-    pub(crate) fn lines(&self, input: &Json) -> (BTreeSet<u32>, BTreeSet<u32>) {
+    pub(crate) fn lines(&self, input: Json) -> (BTreeSet<u32>, BTreeSet<u32>) {
         let mut engine = self.engine.clone();
         engine.set_enable_coverage(true);
-        self.evaluate(&mut engine, input);
+        evaluate(&mut engine, input);
         let report = engine.get_coverage_report().ok();
         let file = report.and_then(|report| report.files.into_iter().next());
         file.map(|file| (file.covered.into_iter().collect(), file.not_covered.into_iter().collect()))
             .unwrap_or_default()
     }
+}
 
-    fn evaluate(&self, engine: &mut Engine, input: &Json) -> Answer {
-        let text = input.to_string();
-        if text.len() > MAX_INPUT {
-            return Answer::Failed(format!("the facts are larger than {MAX_INPUT} bytes"));
+/// The packages' rules at once, so that what they share is evaluated once.
+fn evaluate(engine: &mut Engine, input: Json) -> Answer {
+    if larger(&input, MAX_INPUT) {
+        return Answer::Failed(format!("the facts are larger than {MAX_INPUT} bytes"));
+    }
+    engine.set_input(Value::from(input));
+    let found = match engine.eval_query("data.linkward".to_owned(), false) {
+        Ok(results) => results,
+        Err(error) => return Answer::Failed(short(&error)),
+    };
+    let value = found.result.first().and_then(|result| result.expressions.first()).map(|it| it.value.clone());
+    let Some(value) = value else { return Answer::Unknown(Vec::new()) };
+    let denied = messages(&value, "deny");
+    let unknown = messages(&value, "unknown");
+    match (denied, unknown, member(&value, "allow")) {
+        (Err(message), ..) | (_, Err(message), _) => Answer::Failed(message),
+        (Ok(denied), ..) if !denied.is_empty() => Answer::Deny(denied),
+        (_, Ok(unknown), _) if !unknown.is_empty() => Answer::Unknown(unknown),
+        (.., Some(Value::Bool(true))) => Answer::Allow,
+        _ => Answer::Unknown(Vec::new()),
+    }
+}
+
+/// Whether a value takes more bytes of JSON than this; nothing is written to find out.
+fn larger(value: &Json, limit: usize) -> bool {
+    struct Count {
+        left: usize,
+    }
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.left = self.left.checked_sub(bytes.len()).ok_or(std::io::ErrorKind::FileTooLarge)?;
+            Ok(bytes.len())
         }
-        let outcome =
-            engine.set_input_json(&text).and_then(|()| engine.eval_query("data.linkward".to_owned(), false));
-        let found = match outcome {
-            Ok(results) => results,
-            Err(error) => return Answer::Failed(short(&error)),
-        };
-        let value =
-            found.result.first().and_then(|result| result.expressions.first()).map(|it| it.value.clone());
-        let Some(value) = value else { return Answer::Unknown(Vec::new()) };
-        let denied = messages(&value, "deny");
-        let unknown = messages(&value, "unknown");
-        match (denied, unknown, member(&value, "allow")) {
-            (Err(message), ..) | (_, Err(message), _) => Answer::Failed(message),
-            (Ok(denied), ..) if !denied.is_empty() => Answer::Deny(denied),
-            (_, Ok(unknown), _) if !unknown.is_empty() => Answer::Unknown(unknown),
-            (.., Some(Value::Bool(true))) => Answer::Allow,
-            _ => Answer::Unknown(Vec::new()),
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
         }
     }
+    serde_json::to_writer(Count { left: limit }, value).is_err()
 }
 
 fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {

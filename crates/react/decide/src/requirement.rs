@@ -5,6 +5,7 @@ use linkward_prove::Pattern;
 
 use crate::decide::Question;
 use crate::facts::{Facts, ProofFact, input};
+use crate::family::family;
 use crate::rego::{Answer, Rego};
 use crate::verdict::{Finding, Outcome};
 
@@ -274,14 +275,23 @@ impl Requirement {
                 let carried = if now == 0 { "no provenance".to_owned() } else { format!("level {now}") };
                 let detail = format!(
                     "`{}` carried provenance of level {level} ({}, record {}), this one carries {carried}",
-                    question.name,
+                    family(&question.name),
                     known.digest.short(),
                     known.record
                 );
                 self.refused(Code::AttestationDowngrade, detail, vec![known.record])
             }
+            // What was deleted may have been of a higher level, unless there is none.
+            _ if facts.refusals.iter().any(|refusal| refusal.code == Code::DeletedByRetention)
+                && builders.iter().any(|(_, level)| *level > now) =>
+            {
+                self.missing(
+                    Code::DeletedByRetention,
+                    format!("what earlier releases carried is gone; this one carries level {now}"),
+                )
+            }
             Some((level, known)) => self.met(format!("level {now}, before {level}"), vec![known.record]),
-            None => self.met("nothing earlier of this name carried provenance".to_owned(), Vec::new()),
+            None => self.met("no earlier release carried provenance".to_owned(), Vec::new()),
         }
     }
 
@@ -294,7 +304,7 @@ impl Requirement {
         now: Instant,
     ) -> Finding {
         let records: Vec<u64> = trusted.iter().map(|proof| proof.record).collect();
-        match rego.answer(&input(question, facts, trusted, now)) {
+        match rego.answer(input(question, facts, trusted, now)) {
             Answer::Allow => self.met("the module allows it".to_owned(), records),
             Answer::Deny(messages) => self.refused(Code::RegoDenied, messages.join("; "), records),
             Answer::Unknown(messages) if messages.is_empty() => {

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use linkward_advisory::{PackageRange, PackageRangeError};
 use linkward_ledger::{Body, Kind, Opaque, Recordable, Recorded, Term, TermKind};
-use linkward_model::{Code, Digest, Identity, Instant};
+use linkward_model::{Code, Digest, Identity, Instant, Purl};
 use linkward_prove::{Attestation, Pattern, Proven};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -98,6 +99,8 @@ pub enum TargetError {
     Digest(TargetKind),
     #[error("`{0}` is not a package URL; write it as pkg:npm/name or pkg:npm/name@1.2.3")]
     Package(String),
+    #[error(transparent)]
+    Range(#[from] PackageRangeError),
     #[error("`{0}` is not a name or pattern, or would match everything")]
     Pattern(String),
 }
@@ -116,6 +119,8 @@ enum Matcher {
     Name(Pattern),
     /// The package itself, or any of its versions.
     Package(Pattern, Pattern),
+    /// Versions of a package, by the order of its ecosystem.
+    Range(PackageRange, String),
 }
 
 impl Target {
@@ -137,6 +142,16 @@ impl Target {
             TargetKind::Package => {
                 let rest = value.strip_prefix("pkg:").filter(|rest| rest.contains('/'));
                 let rest = rest.ok_or_else(|| TargetError::Package(value.to_owned()))?;
+                let version = rest.rsplit_once('@').map_or("", |(_, version)| version);
+                if version.contains(['<', '>', '=', ',']) {
+                    let range = PackageRange::parse(value)?;
+                    let package = range.package().to_string();
+                    return Ok(Self {
+                        kind,
+                        value: value.to_owned(),
+                        matcher: Matcher::Range(range, package),
+                    });
+                }
                 // The at sign of a version; a scope's is written %40 in a package URL.
                 if rest.contains('@') {
                     Matcher::Name(pattern(value)?)
@@ -168,6 +183,10 @@ impl Target {
         match &self.matcher {
             Matcher::Digest(digest) => digest.to_string() == name,
             Matcher::Name(pattern) => pattern.matches(name),
+            // A version that cannot be compared may be one of them: unknown is no yes.
+            Matcher::Range(range, _) => name
+                .parse::<Purl>()
+                .is_ok_and(|purl| is_package(range.package(), &purl) && range.holds(&purl) != Some(false)),
             Matcher::Package(whole, version) => {
                 let name = name.split(['?', '#']).next().unwrap_or(name);
                 whole.matches(name) || version.matches(name)
@@ -177,11 +196,18 @@ impl Target {
 
     /// What every name that it can match starts with, for whoever searches an index.
     pub fn literal(&self) -> &str {
+        if let Matcher::Range(_, package) = &self.matcher {
+            return package;
+        }
         if self.value.starts_with("regex:") {
             return "";
         }
         self.value.split('*').next().unwrap_or("")
     }
+}
+
+fn is_package(one: &Purl, other: &Purl) -> bool {
+    (one.kind(), one.namespace(), one.name()) == (other.kind(), other.namespace(), other.name())
 }
 
 /// Something is revoked.
@@ -192,6 +218,8 @@ pub struct Revocation {
     pub author: String,
     /// For keys: from when on the key was in other hands. What is proven to be older stays good.
     pub since: Option<Instant>,
+    /// Record of the proposal, where it took several people.
+    pub proposal: Option<u64>,
 }
 
 /// A revocation is taken back.
@@ -201,6 +229,7 @@ pub struct Undo {
     pub revocation: u64,
     pub reason: String,
     pub author: String,
+    pub proposal: Option<u64>,
 }
 
 /// One record of the revocation list.
@@ -213,8 +242,22 @@ pub enum Entry {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "what", deny_unknown_fields)]
 enum Wire {
-    Revocation { kind: TargetKind, value: String, reason: String, author: String, since: Option<Instant> },
-    Undo { revocation: u64, reason: String, author: String },
+    Revocation {
+        kind: TargetKind,
+        value: String,
+        reason: String,
+        author: String,
+        since: Option<Instant>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proposal: Option<u64>,
+    },
+    Undo {
+        revocation: u64,
+        reason: String,
+        author: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proposal: Option<u64>,
+    },
 }
 
 impl Recordable for Entry {
@@ -234,6 +277,7 @@ impl Recordable for Entry {
                     reason: revocation.reason.clone(),
                     author: revocation.author.clone(),
                     since: revocation.since,
+                    proposal: revocation.proposal,
                 };
                 let code = Term::new(TermKind::Code, code_of(target.kind).as_str());
                 (wire, vec![Term::new(kind, &target.value), code])
@@ -243,6 +287,7 @@ impl Recordable for Entry {
                     revocation: undo.revocation,
                     reason: undo.reason.clone(),
                     author: undo.author.clone(),
+                    proposal: undo.proposal,
                 };
                 (wire, Vec::new())
             }
@@ -262,12 +307,14 @@ pub fn reopen_revocation(record: Recorded<Opaque>) -> Result<Recorded<Entry>, Re
         return Err(ReopenError::Kind(body.kind));
     }
     let entry = match serde_json::from_value::<Wire>(body.says)? {
-        Wire::Revocation { kind, value, reason, author, since } => {
+        Wire::Revocation { kind, value, reason, author, since, proposal } => {
             let target = Target::parse(kind, &value)
                 .map_err(|error| ReopenError::Json(serde::de::Error::custom(error.to_string())))?;
-            Entry::Revoke(Revocation { target, reason, author, since })
+            Entry::Revoke(Revocation { target, reason, author, since, proposal })
         }
-        Wire::Undo { revocation, reason, author } => Entry::Undo(Undo { revocation, reason, author }),
+        Wire::Undo { revocation, reason, author, proposal } => {
+            Entry::Undo(Undo { revocation, reason, author, proposal })
+        }
     };
     Ok(record.reopen(entry)?)
 }
@@ -296,6 +343,14 @@ impl Revocations {
     /// How many records there were: it only grows, and a gate that has seen more refuses what knows less.
     pub fn epoch(&self) -> u64 {
         self.entries.len() as u64
+    }
+
+    /// Proposals that were carried out, by record.
+    pub fn proposals(&self) -> impl Iterator<Item = u64> {
+        self.entries.values().filter_map(|entry| match entry.value() {
+            Entry::Revoke(revocation) => revocation.proposal,
+            Entry::Undo(undo) => undo.proposal,
+        })
     }
 
     /// The newest record.
@@ -472,6 +527,21 @@ mod tests {
         }
         assert!(target(TargetKind::Package, "pkg:npm/a@1.*").names("pkg:npm/a@1.2.3"));
         assert!(!target(TargetKind::Package, "pkg:npm/a@1.2").names("pkg:npm/a@1.2.3"));
+        let range = target(TargetKind::Package, "pkg:npm/a@>=1.2.0,<1.10.0");
+        for (name, hit) in [
+            ("pkg:npm/a@1.2.0", true),
+            ("pkg:npm/a@1.9.9", true),
+            ("pkg:npm/a@1.10.0", false),
+            ("pkg:npm/a@1.1.9", false),
+            ("pkg:npm/ab@1.5.0", false),
+            ("pkg:pypi/a@1.5.0", false),
+            // Nobody can say where it stands.
+            ("pkg:npm/a@next", true),
+            ("pkg:npm/a", true),
+        ] {
+            assert_eq!(range.names(name), hit, "{name}");
+        }
+        assert_eq!(range.literal(), "pkg:npm/a");
         let identity = target(TargetKind::Identity, "https://github.com/org/**");
         assert!(identity.names("https://github.com/org/app/x.yml"));
         assert!(!identity.names("https://evil.example/https://github.com/org/app"));
@@ -492,6 +562,9 @@ mod tests {
             (TargetKind::Issuer, "a\nb"),
             (TargetKind::Package, "left-pad"),
             (TargetKind::Package, "pkg:npm"),
+            (TargetKind::Package, "pkg:npm/a@>=x"),
+            (TargetKind::Package, "pkg:npm/a@=>1.0.0"),
+            (TargetKind::Package, "pkg:generic/a@<1"),
         ] {
             assert!(Target::parse(kind, value).is_err(), "{kind} {value:?}");
         }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::decide::{Evidence, Question};
+use crate::family::family;
 use crate::policy::Mode;
 
 /// Ordered by how much it forbids.
@@ -207,9 +208,21 @@ impl Recordable for Verdict {
         let wire = &self.wire;
         let mut terms =
             vec![Term::digest(&wire.question.digest), Term::new(TermKind::Name, &wire.question.name)];
+        // Other releases are found by the name that they share.
+        let shared = family(&wire.question.name);
+        if shared != wire.question.name {
+            terms.push(Term::new(TermKind::Name, shared));
+        }
         terms.extend(wire.reasons.iter().map(|reason| Term::new(TermKind::Code, reason.code.as_str())));
         let says = serde_json::to_value(wire).unwrap_or(Value::Null);
         Body::new(Kind::Verdict, terms, Vec::new(), says)
+    }
+
+    /// Terms are what a verdict is found by, and say nothing that it does not say itself. Earlier versions wrote fewer: a home of
+    /// theirs has to open.
+    fn conclusion(mut body: Body) -> Body {
+        body.terms.clear();
+        body
     }
 
     fn environment(&self) -> Environment {

@@ -18,7 +18,7 @@ fn allow_deny_and_what_is_left_open() {
          unknown contains \"odd\" if input.artifact.name == \"odd\"\n\
          allow if startswith(input.artifact.name, \"good\")",
     );
-    let answer = |name: &str| rego.answer(&json!({ "artifact": { "name": name } }));
+    let answer = |name: &str| rego.answer(json!({ "artifact": { "name": name } }));
     assert_eq!(answer("good"), Answer::Allow);
     assert_eq!(answer("bad"), Answer::Deny(vec!["bad".to_owned()]));
     assert_eq!(answer("odd"), Answer::Unknown(vec!["odd".to_owned()]));
@@ -28,13 +28,13 @@ fn allow_deny_and_what_is_left_open() {
 #[test]
 fn a_denial_counts_before_an_allowance() {
     let rego = compiled("deny contains \"x\" if true\nallow if true");
-    assert_eq!(rego.answer(&json!({})), Answer::Deny(vec!["x".to_owned()]));
+    assert_eq!(rego.answer(json!({})), Answer::Deny(vec!["x".to_owned()]));
 }
 
 #[test]
 fn an_allowance_that_is_not_true_is_none() {
     for body in ["allow := 1", "allow := \"true\"", "allow := false", "other := 1"] {
-        assert_eq!(compiled(body).answer(&json!({})), Answer::Unknown(Vec::new()), "{body}");
+        assert_eq!(compiled(body).answer(json!({})), Answer::Unknown(Vec::new()), "{body}");
     }
 }
 
@@ -74,7 +74,7 @@ fn nothing_that_reads_the_world_or_is_random_may_be_called() {
 
 #[test]
 fn own_functions_may_be_called() {
-    assert_eq!(compiled("f(x) := x + 1\nallow if f(1) == 2").answer(&json!({})), Answer::Allow);
+    assert_eq!(compiled("f(x) := x + 1\nallow if f(1) == 2").answer(json!({})), Answer::Allow);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn it_ends_in_time_and_is_then_undecided() {
     );
     let many: Vec<u32> = (0..1000).collect();
     let started = std::time::Instant::now();
-    let answer = rego.answer(&json!({ "many": many }));
+    let answer = rego.answer(json!({ "many": many }));
     assert!(matches!(answer, Answer::Failed(_)), "{answer:?}");
     // Not a measurement: without the limit it would be hours.
     assert!(started.elapsed() < Duration::from_secs(60));
@@ -103,12 +103,12 @@ fn it_ends_in_time_and_is_then_undecided() {
 #[test]
 fn facts_beyond_the_limit_are_undecided() {
     let rego = compiled("allow if true");
-    assert!(matches!(rego.answer(&json!({ "a": "x".repeat(MAX_INPUT) })), Answer::Failed(_)));
+    assert!(matches!(rego.answer(json!({ "a": "x".repeat(MAX_INPUT) })), Answer::Failed(_)));
 }
 
 #[test]
 fn one_evaluation_leaves_nothing_for_the_next() {
     let rego = compiled("allow if input.yes");
-    assert_eq!(rego.answer(&json!({ "yes": true })), Answer::Allow);
-    assert_eq!(rego.answer(&json!({})), Answer::Unknown(Vec::new()));
+    assert_eq!(rego.answer(json!({ "yes": true })), Answer::Allow);
+    assert_eq!(rego.answer(json!({})), Answer::Unknown(Vec::new()));
 }
