@@ -42,20 +42,20 @@ pub struct Load {
 
 #[derive(Debug)]
 pub struct Engine {
-    estate: Estate,
+    pub(crate) estate: Estate,
     /// By the action's number, the rules that want it.
     routes: Vec<Vec<usize>>,
-    places: Vec<HashMap<Box<str>, usize>>,
-    timelines: Vec<Timeline>,
+    pub(crate) places: Vec<HashMap<Box<str>, usize>>,
+    pub(crate) timelines: Vec<Timeline>,
     /// What each timeline showed last.
-    shown: Vec<BTreeSet<FindingId>>,
-    due: BTreeSet<(Instant, usize)>,
-    findings: BTreeMap<FindingId, Finding>,
-    silence: Silence,
-    silent: BTreeSet<FindingId>,
-    combination: Combination,
-    watermark: Option<Instant>,
-    load: Load,
+    pub(crate) shown: Vec<BTreeSet<FindingId>>,
+    pub(crate) due: BTreeSet<(Instant, usize)>,
+    pub(crate) findings: BTreeMap<FindingId, Finding>,
+    pub(crate) silence: Silence,
+    pub(crate) silent: BTreeSet<FindingId>,
+    pub(crate) combination: Combination,
+    pub(crate) watermark: Option<Instant>,
+    pub(crate) load: Load,
 }
 
 impl Engine {
@@ -92,6 +92,17 @@ impl Engine {
 
     pub fn estate(&self) -> &Estate {
         &self.estate
+    }
+
+    /// Something more that nobody should touch.
+    pub fn watch_canary(&mut self, name: &str) {
+        if !self.estate.canaries.iter().any(|known| known == name) {
+            self.estate.canaries.push(name.to_owned());
+        }
+    }
+
+    pub fn is_canary(&self, name: &str) -> bool {
+        self.estate.is_canary(name)
     }
 
     /// Takes one event in and says what it changed.
@@ -132,6 +143,14 @@ impl Engine {
         let mut changes = Vec::new();
         self.move_to(now, &mut changes);
         self.listen(&mut changes);
+        self.combine(&mut changes);
+        changes
+    }
+
+    /// As [`Self::advance`], but without listening for silence: for a past that is folded again.
+    pub fn reach(&mut self, now: Instant) -> Vec<Change> {
+        let mut changes = Vec::new();
+        self.move_to(now, &mut changes);
         self.combine(&mut changes);
         changes
     }

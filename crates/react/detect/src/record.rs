@@ -16,11 +16,19 @@ pub struct RecordedFinding {
     environment: Environment,
     /// When it was noticed: the end of the time to detect.
     noticed: Instant,
+    /// Whether its event was heard as it happened, not read from a file later.
+    live: bool,
 }
 
 impl RecordedFinding {
-    pub fn new(change: &Change, estate: Digest, environment: &Environment, noticed: Instant) -> Self {
-        Self { finding: change.finding.clone(), estate, environment: environment.clone(), noticed }
+    pub fn new(
+        change: &Change,
+        estate: Digest,
+        environment: &Environment,
+        noticed: Instant,
+        live: bool,
+    ) -> Self {
+        Self { finding: change.finding.clone(), estate, environment: environment.clone(), noticed, live }
     }
 }
 
@@ -37,7 +45,7 @@ impl Recordable for RecordedFinding {
         }
         let about = rule(finding.rule).map(|rule| rule.about());
         let says = json!({
-            "what": "finding", "finding": finding, "estate": self.estate, "noticed": self.noticed,
+            "what": "finding", "finding": finding, "estate": self.estate, "noticed": self.noticed, "live": self.live,
             "covers": about.map(|about| about.covers), "grade": "observed",
         });
         Body::new(Kind::Finding, terms, Vec::new(), says)

@@ -2,12 +2,14 @@
 
 use linkward_evidence::event::{Action, Event, Source};
 use linkward_model::Instant;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use crate::kept::facts;
 use crate::{Estate, State};
 
 /// What a rule's findings are worth by themselves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tier {
     /// An invariant is broken, and the finding shows it: may page, is never muted by maintenance.
@@ -99,7 +101,31 @@ pub trait Fold: Send + Sync {
     fn settle(&self, _: Instant, _: &mut Vec<Hit>) {}
 
     fn copy(&self) -> Box<dyn Fold>;
+
+    /// The memory, for the next start.
+    fn keep(&self) -> Value;
+
+    /// The memory that was kept, into a fresh fold of the same rule; nothing where it is of another shape.
+    fn reopen(&self, kept: Value) -> Option<Box<dyn Fold>>;
 }
+
+/// Copying and keeping, for folds that are their own memory.
+macro_rules! memory {
+    () => {
+        fn copy(&self) -> Box<dyn Fold> {
+            Box::new(self.clone())
+        }
+
+        fn keep(&self) -> serde_json::Value {
+            serde_json::to_value(self).unwrap_or_default()
+        }
+
+        fn reopen(&self, kept: serde_json::Value) -> Option<Box<dyn Fold>> {
+            Some(Box::new(serde_json::from_value::<Self>(kept).ok()?))
+        }
+    };
+}
+pub(crate) use memory;
 
 impl std::fmt::Debug for dyn Fold {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -108,7 +134,7 @@ impl std::fmt::Debug for dyn Fold {
 }
 
 /// What a rule saw.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hit {
     /// The event that completes it.
     pub event: Box<str>,
@@ -118,6 +144,7 @@ pub struct Hit {
     pub subject: Box<str>,
     pub state: State,
     /// What was compared, for people: each a name and a value.
+    #[serde(with = "facts")]
     pub facts: Vec<(&'static str, String)>,
     /// In thousandths of a bit; the rule's own weight where it is `None`.
     pub weight: Option<u32>,

@@ -23,7 +23,18 @@ pub(crate) struct Silence {
     heard: BTreeMap<Source, BTreeSet<i64>>,
 }
 
+impl From<BTreeMap<Source, BTreeSet<i64>>> for Silence {
+    fn from(heard: BTreeMap<Source, BTreeSet<i64>>) -> Self {
+        Self { heard }
+    }
+}
+
 impl Silence {
+    /// By source, the minutes in which it was heard.
+    pub(crate) fn minutes(&self) -> &BTreeMap<Source, BTreeSet<i64>> {
+        &self.heard
+    }
+
     pub(crate) fn heard(&mut self, source: Source, at: Instant) {
         let minute = at.millis().div_euclid(MINUTE);
         let minutes = self.heard.entry(source).or_default();

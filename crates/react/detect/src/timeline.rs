@@ -50,6 +50,37 @@ impl Timeline {
         }
     }
 
+    /// As it was when its parts were taken from another.
+    pub(crate) fn reopen(
+        rule: usize,
+        base: Box<dyn Fold>,
+        base_until: Option<Instant>,
+        settled: Vec<Hit>,
+        tail: Vec<Arc<Event>>,
+        estate: &Estate,
+    ) -> Self {
+        let (mut head, mut hits) = (base.copy(), settled);
+        let settled = hits.len();
+        tail.iter().for_each(|event| head.step(event, estate, &mut hits));
+        Self { rule, base, base_until, tail, head, hits, settled }
+    }
+
+    pub(crate) fn base(&self) -> serde_json::Value {
+        self.base.keep()
+    }
+
+    pub(crate) fn until(&self) -> Option<Instant> {
+        self.base_until
+    }
+
+    pub(crate) fn settled(&self) -> &[Hit] {
+        self.hits.get(..self.settled).unwrap_or_default()
+    }
+
+    pub(crate) fn tail(&self) -> &[Arc<Event>] {
+        &self.tail
+    }
+
     pub(crate) fn insert(&mut self, event: &Arc<Event>, estate: &Estate) -> Placed {
         let place = (event.at(), &*event.id);
         if self.base_until.is_some_and(|until| event.at() <= until) {

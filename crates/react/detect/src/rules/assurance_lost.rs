@@ -1,14 +1,15 @@
 //! A package that had a trusted publisher or provenance and suddenly has none was published from elsewhere, with a token.
 
 use linkward_evidence::event::{Action, Event, Source};
+use serde::{Deserialize, Serialize};
 
+use super::by_package::ByPackage;
 use crate::Estate;
-use crate::rule::{About, Fold, Hit, Rule as Shape, Tier};
+use crate::rule::{About, Fold, Hit, Tier, memory};
 
-#[derive(Debug)]
-pub(crate) struct Rule;
+pub(crate) static RULE: ByPackage<Best> = ByPackage::new(&ABOUT);
 
-pub(crate) static ABOUT: About = About {
+static ABOUT: About = About {
     id: "assurance-lost",
     tier: Tier::Invariant,
     title: "A version came with less proof than those before it",
@@ -22,22 +23,8 @@ pub(crate) static ABOUT: About = About {
     weight: 0,
 };
 
-impl Shape for Rule {
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn key(&self, event: &Event, _: &Estate) -> Option<Box<str>> {
-        event.package.clone()
-    }
-
-    fn fold(&self) -> Option<Box<dyn Fold>> {
-        Some(Box::<Best>::default())
-    }
-}
-
-#[derive(Clone, Default)]
-struct Best {
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Best {
     rank: u8,
     name: Box<str>,
 }
@@ -70,7 +57,5 @@ impl Fold for Best {
         }
     }
 
-    fn copy(&self) -> Box<dyn Fold> {
-        Box::new(self.clone())
-    }
+    memory!();
 }

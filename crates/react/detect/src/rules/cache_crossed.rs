@@ -2,9 +2,10 @@
 
 use super::first::entity;
 use linkward_evidence::event::{Action, Event, Source};
+use serde::{Deserialize, Serialize};
 
 use crate::Estate;
-use crate::rule::{About, Fold, Hit, Rule as Shape, Tier};
+use crate::rule::{About, Fold, Hit, Rule as Shape, Tier, memory};
 
 #[derive(Debug)]
 pub(crate) struct Rule;
@@ -38,7 +39,7 @@ impl Shape for Rule {
     }
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Entry {
     saved: Option<(u8, Box<str>)>,
 }
@@ -69,7 +70,5 @@ impl Fold for Entry {
         }
     }
 
-    fn copy(&self) -> Box<dyn Fold> {
-        Box::new(self.clone())
-    }
+    memory!();
 }

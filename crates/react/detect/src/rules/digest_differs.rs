@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use linkward_evidence::event::{Action, Event, Source};
+use serde::{Deserialize, Serialize};
 
 use crate::Estate;
-use crate::rule::{About, Fold, Hit, Rule as Shape, Tier};
+use crate::rule::{About, Fold, Hit, Rule as Shape, Tier, memory};
 use linkward_model::Instant;
 
 #[derive(Debug)]
@@ -40,7 +41,7 @@ impl Shape for Rule {
     }
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Bytes {
     built: BTreeSet<Box<str>>,
     published: Vec<(Hit, Box<str>)>,
@@ -80,7 +81,5 @@ impl Fold for Bytes {
         }
     }
 
-    fn copy(&self) -> Box<dyn Fold> {
-        Box::new(self.clone())
-    }
+    memory!();
 }

@@ -8,7 +8,7 @@ use linkward_evidence::event::Event;
 use linkward_model::Instant;
 
 use crate::Estate;
-use crate::rule::{Fold, Hit};
+use crate::rule::{About, Fold, Hit, Rule};
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 const MEMORY: i64 = 90 * DAY;
@@ -18,10 +18,36 @@ const OBSERVATIONS: u32 = 10;
 const MOST: usize = 256;
 
 /// What a first-sight rule looks at in an event.
-pub(super) type Value = fn(&Event) -> Option<Box<str>>;
+type Value = fn(&Event) -> Option<Box<str>>;
+
+/// A rule about something that a subject never showed before.
+#[derive(Debug)]
+pub(crate) struct FirstSight {
+    pub(super) about: &'static About,
+    /// The value's name, for people.
+    pub(super) what: &'static str,
+    /// Whose memory it is.
+    pub(super) key: Value,
+    pub(super) value: Value,
+}
+
+impl Rule for FirstSight {
+    fn about(&self) -> &'static About {
+        self.about
+    }
+
+    fn key(&self, event: &Event, _: &Estate) -> Option<Box<str>> {
+        (self.key)(event)
+    }
+
+    fn fold(&self) -> Option<Box<dyn Fold>> {
+        let (value, what) = (self.value, self.what);
+        Some(Box::new(Seen { value, what, since: None, count: 0, seen: BTreeMap::new() }))
+    }
+}
 
 #[derive(Clone)]
-pub(super) struct FirstSight {
+struct Seen {
     value: Value,
     what: &'static str,
     since: Option<Instant>,
@@ -29,13 +55,7 @@ pub(super) struct FirstSight {
     seen: BTreeMap<Box<str>, Instant>,
 }
 
-impl FirstSight {
-    pub(super) fn boxed(what: &'static str, value: Value) -> Box<dyn Fold> {
-        Box::new(Self { value, what, since: None, count: 0, seen: BTreeMap::new() })
-    }
-}
-
-impl Fold for FirstSight {
+impl Fold for Seen {
     fn step(&mut self, event: &Event, _: &Estate, hits: &mut Vec<Hit>) {
         let Some(value) = (self.value)(event) else { return };
         let at = event.at();
@@ -61,6 +81,15 @@ impl Fold for FirstSight {
 
     fn copy(&self) -> Box<dyn Fold> {
         Box::new(self.clone())
+    }
+
+    fn keep(&self) -> serde_json::Value {
+        serde_json::json!([self.since, self.count, self.seen])
+    }
+
+    fn reopen(&self, kept: serde_json::Value) -> Option<Box<dyn Fold>> {
+        let (since, count, seen) = serde_json::from_value(kept).ok()?;
+        Some(Box::new(Self { since, count, seen, ..self.clone() }))
     }
 }
 

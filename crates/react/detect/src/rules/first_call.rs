@@ -3,13 +3,16 @@
 use super::first::FirstSight;
 use linkward_evidence::event::{Action, Event, Source};
 
-use crate::Estate;
-use crate::rule::{About, Fold, Rule as Shape, Tier};
+use crate::rule::{About, Tier};
 
-#[derive(Debug)]
-pub(crate) struct Rule;
+pub(crate) static RULE: FirstSight = FirstSight {
+    about: &ABOUT,
+    what: "call",
+    key: |event| event.role.clone().or_else(|| event.actor.clone()),
+    value,
+};
 
-pub(crate) static ABOUT: About = About {
+static ABOUT: About = About {
     id: "first-call",
     tier: Tier::FirstSight,
     title: "A role or vendor called a kind of interface that it never called",
@@ -22,20 +25,6 @@ pub(crate) static ABOUT: About = About {
     covers: &["DS0030", "L7", "F7", "AP4", "T1078.004", "T1199"],
     weight: 2000,
 };
-
-impl Shape for Rule {
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn key(&self, event: &Event, _: &Estate) -> Option<Box<str>> {
-        event.role.clone().or_else(|| event.actor.clone())
-    }
-
-    fn fold(&self) -> Option<Box<dyn Fold>> {
-        Some(FirstSight::boxed("call", value))
-    }
-}
 
 fn value(event: &Event) -> Option<Box<str>> {
     let (service, name) = event.call.as_deref()?.split_once([':', '.'])?;

@@ -1,15 +1,18 @@
 //! Keys that turn up are new owners or thieves.
 
 use super::first::FirstSight;
-use linkward_evidence::event::{Action, Event, Source};
+use linkward_evidence::event::{Action, Source};
 
-use crate::Estate;
-use crate::rule::{About, Fold, Rule as Shape, Tier};
+use crate::rule::{About, Tier};
 
-#[derive(Debug)]
-pub(crate) struct Rule;
+pub(crate) static RULE: FirstSight = FirstSight {
+    about: &ABOUT,
+    what: "key",
+    key: |event| event.package.clone().or_else(|| event.repository.clone()),
+    value: |event| event.key.clone(),
+};
 
-pub(crate) static ABOUT: About = About {
+static ABOUT: About = About {
     id: "first-key",
     tier: Tier::FirstSight,
     title: "A repository or package was signed with a key that was never seen there",
@@ -22,21 +25,3 @@ pub(crate) static ABOUT: About = About {
     covers: &["DS0021", "L1", "F1", "AP1", "T1553.002"],
     weight: 3000,
 };
-
-impl Shape for Rule {
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn key(&self, event: &Event, _: &Estate) -> Option<Box<str>> {
-        event.package.clone().or_else(|| event.repository.clone())
-    }
-
-    fn fold(&self) -> Option<Box<dyn Fold>> {
-        Some(FirstSight::boxed("key", value))
-    }
-}
-
-fn value(event: &Event) -> Option<Box<str>> {
-    event.key.clone()
-}

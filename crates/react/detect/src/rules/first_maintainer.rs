@@ -1,15 +1,18 @@
 //! A maintainer who was talked into handing over, or talked out of a password.
 
 use super::first::FirstSight;
-use linkward_evidence::event::{Action, Event, Source};
+use linkward_evidence::event::{Action, Source};
 
-use crate::Estate;
-use crate::rule::{About, Fold, Rule as Shape, Tier};
+use crate::rule::{About, Tier};
 
-#[derive(Debug)]
-pub(crate) struct Rule;
+pub(crate) static RULE: FirstSight = FirstSight {
+    about: &ABOUT,
+    what: "published by",
+    key: |event| event.package.clone(),
+    value: |event| event.actor.clone(),
+};
 
-pub(crate) static ABOUT: About = About {
+static ABOUT: About = About {
     id: "first-maintainer",
     tier: Tier::FirstSight,
     title: "A version was published by somebody who never published it",
@@ -22,21 +25,3 @@ pub(crate) static ABOUT: About = About {
     covers: &["DS0050", "L4", "F3", "AP2", "AP6", "T1195.001", "M1013"],
     weight: 3000,
 };
-
-impl Shape for Rule {
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn key(&self, event: &Event, _: &Estate) -> Option<Box<str>> {
-        event.package.clone()
-    }
-
-    fn fold(&self) -> Option<Box<dyn Fold>> {
-        Some(FirstSight::boxed("published by", value))
-    }
-}
-
-fn value(event: &Event) -> Option<Box<str>> {
-    event.actor.clone()
-}

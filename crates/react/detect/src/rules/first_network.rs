@@ -3,13 +3,12 @@
 use super::first::FirstSight;
 use linkward_evidence::event::{Action, Event, Source};
 
-use crate::Estate;
-use crate::rule::{About, Fold, Rule as Shape, Tier};
+use crate::rule::{About, Tier};
 
-#[derive(Debug)]
-pub(crate) struct Rule;
+pub(crate) static RULE: FirstSight =
+    FirstSight { about: &ABOUT, what: "network", key: |event| event.actor.clone(), value };
 
-pub(crate) static ABOUT: About = About {
+static ABOUT: About = About {
     id: "first-network",
     tier: Tier::FirstSight,
     title: "Somebody acted from a network that was never seen of them",
@@ -28,20 +27,6 @@ pub(crate) static ABOUT: About = About {
     covers: &["DS0030", "L7", "AP1", "AP4", "T1078"],
     weight: 2000,
 };
-
-impl Shape for Rule {
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn key(&self, event: &Event, _: &Estate) -> Option<Box<str>> {
-        event.actor.clone()
-    }
-
-    fn fold(&self) -> Option<Box<dyn Fold>> {
-        Some(FirstSight::boxed("network", value))
-    }
-}
 
 fn value(event: &Event) -> Option<Box<str>> {
     // Addresses change by the hour; systems and neighbourhoods do not.

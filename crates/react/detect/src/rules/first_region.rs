@@ -1,15 +1,18 @@
 //! Stolen cloud credentials are tried where nobody looks.
 
 use super::first::FirstSight;
-use linkward_evidence::event::{Action, Event, Source};
+use linkward_evidence::event::{Action, Source};
 
-use crate::Estate;
-use crate::rule::{About, Fold, Rule as Shape, Tier};
+use crate::rule::{About, Tier};
 
-#[derive(Debug)]
-pub(crate) struct Rule;
+pub(crate) static RULE: FirstSight = FirstSight {
+    about: &ABOUT,
+    what: "region",
+    key: |event| event.role.clone().or_else(|| event.actor.clone()),
+    value: |event| event.region.clone(),
+};
 
-pub(crate) static ABOUT: About = About {
+static ABOUT: About = About {
     id: "first-region",
     tier: Tier::FirstSight,
     title: "A role or person acted in a region where they never did",
@@ -22,21 +25,3 @@ pub(crate) static ABOUT: About = About {
     covers: &["DS0030", "L7", "AP1", "AP4", "T1535", "T1078.004"],
     weight: 3000,
 };
-
-impl Shape for Rule {
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn key(&self, event: &Event, _: &Estate) -> Option<Box<str>> {
-        event.role.clone().or_else(|| event.actor.clone())
-    }
-
-    fn fold(&self) -> Option<Box<dyn Fold>> {
-        Some(FirstSight::boxed("region", value))
-    }
-}
-
-fn value(event: &Event) -> Option<Box<str>> {
-    event.region.clone()
-}

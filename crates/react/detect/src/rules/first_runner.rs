@@ -1,15 +1,18 @@
 //! Attackers bring runners of their own, or take a name that exists.
 
 use super::first::FirstSight;
-use linkward_evidence::event::{Action, Event, Source};
+use linkward_evidence::event::{Action, Source};
 
-use crate::Estate;
-use crate::rule::{About, Fold, Rule as Shape, Tier};
+use crate::rule::{About, Tier};
 
-#[derive(Debug)]
-pub(crate) struct Rule;
+pub(crate) static RULE: FirstSight = FirstSight {
+    about: &ABOUT,
+    what: "runner",
+    key: |event| event.repository.clone(),
+    value: |event| event.runner.clone(),
+};
 
-pub(crate) static ABOUT: About = About {
+static ABOUT: About = About {
     id: "first-runner",
     tier: Tier::FirstSight,
     title: "A job ran on a machine that was never seen",
@@ -22,21 +25,3 @@ pub(crate) static ABOUT: About = About {
     covers: &["L2", "F2", "AP1", "T1195.002"],
     weight: 3000,
 };
-
-impl Shape for Rule {
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn key(&self, event: &Event, _: &Estate) -> Option<Box<str>> {
-        event.repository.clone()
-    }
-
-    fn fold(&self) -> Option<Box<dyn Fold>> {
-        Some(FirstSight::boxed("runner", value))
-    }
-}
-
-fn value(event: &Event) -> Option<Box<str>> {
-    event.runner.clone()
-}

@@ -1,15 +1,18 @@
 //! Stolen or freshly made tokens look like their owner in every other way.
 
 use super::first::FirstSight;
-use linkward_evidence::event::{Action, Event, Source};
+use linkward_evidence::event::{Action, Source};
 
-use crate::Estate;
-use crate::rule::{About, Fold, Rule as Shape, Tier};
+use crate::rule::{About, Tier};
 
-#[derive(Debug)]
-pub(crate) struct Rule;
+pub(crate) static RULE: FirstSight = FirstSight {
+    about: &ABOUT,
+    what: "token",
+    key: |event| event.actor.clone(),
+    value: |event| event.token.clone(),
+};
 
-pub(crate) static ABOUT: About = About {
+static ABOUT: About = About {
     id: "first-token",
     tier: Tier::FirstSight,
     title: "Somebody acted with a token that was never seen of them",
@@ -22,21 +25,3 @@ pub(crate) static ABOUT: About = About {
     covers: &["DS0050", "L1", "L4", "AP1", "T1528", "T1078"],
     weight: 3000,
 };
-
-impl Shape for Rule {
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn key(&self, event: &Event, _: &Estate) -> Option<Box<str>> {
-        event.actor.clone()
-    }
-
-    fn fold(&self) -> Option<Box<dyn Fold>> {
-        Some(FirstSight::boxed("token", value))
-    }
-}
-
-fn value(event: &Event) -> Option<Box<str>> {
-    event.token.clone()
-}

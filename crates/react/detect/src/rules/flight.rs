@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use linkward_evidence::event::{Action, Event};
 use linkward_model::Instant;
+use serde::{Deserialize, Serialize};
 
 /// Runs of one repository beyond which old ones are forgotten, and those beyond which the oldest go in any case.
 const MANY: usize = 64;
@@ -13,14 +14,14 @@ pub(super) const MEMORY: i64 = 48 * 60 * 60 * 1000;
 /// A run whose end was never told is over after a day.
 const LONGEST: i64 = 24 * 60 * 60 * 1000;
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Flight {
     runs: BTreeMap<Box<str>, Run>,
     /// How many were left when old ones were last forgotten.
     kept: usize,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Run {
     pub(super) from: Instant,
     pub(super) until: Option<Instant>,

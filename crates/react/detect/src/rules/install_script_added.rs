@@ -1,14 +1,15 @@
 //! An install script runs on every machine that so much as installs the package.
 
 use linkward_evidence::event::{Action, Event, Source};
+use serde::{Deserialize, Serialize};
 
+use super::by_package::ByPackage;
 use crate::Estate;
-use crate::rule::{About, Fold, Hit, Rule as Shape, Tier};
+use crate::rule::{About, Fold, Hit, Tier, memory};
 
-#[derive(Debug)]
-pub(crate) struct Rule;
+pub(crate) static RULE: ByPackage<Script> = ByPackage::new(&ABOUT);
 
-pub(crate) static ABOUT: About = About {
+static ABOUT: About = About {
     id: "install-script-added",
     tier: Tier::FirstSight,
     title: "A package runs code at install that it did not run before",
@@ -22,22 +23,8 @@ pub(crate) static ABOUT: About = About {
     weight: 4000,
 };
 
-impl Shape for Rule {
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn key(&self, event: &Event, _: &Estate) -> Option<Box<str>> {
-        event.package.clone()
-    }
-
-    fn fold(&self) -> Option<Box<dyn Fold>> {
-        Some(Box::<Script>::default())
-    }
-}
-
-#[derive(Clone, Default)]
-struct Script {
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Script {
     /// Versions that were known to run nothing.
     without: u32,
 }
@@ -56,7 +43,5 @@ impl Fold for Script {
         }
     }
 
-    fn copy(&self) -> Box<dyn Fold> {
-        Box::new(self.clone())
-    }
+    memory!();
 }

@@ -2,12 +2,14 @@
 
 mod assurance_lost;
 mod boot_differs;
+mod by_package;
 mod cache_crossed;
 mod canary_touched;
 pub(crate) mod combined;
 mod commit_key_unknown;
 mod commit_orphaned;
 mod dependency_young;
+mod differs;
 mod digest_differs;
 mod first;
 mod first_call;
@@ -21,6 +23,8 @@ mod first_token;
 mod flight;
 mod install_script_added;
 mod lockfile_differs;
+mod log_forked;
+mod log_unproven;
 mod made_public;
 mod namespace_confused;
 mod off_hours;
@@ -55,39 +59,41 @@ pub const RULES: &[&dyn Rule] = &[
     &publish_without_run::Rule,
     &publish_run_failed::Rule,
     &publish_without_tag::Rule,
-    &assurance_lost::Rule,
+    &assurance_lost::RULE,
     &digest_differs::Rule,
-    &source_differs::Rule,
-    &rebuild_differs::Rule,
-    &boot_differs::Rule,
+    &source_differs::RULE,
+    &rebuild_differs::RULE,
+    &boot_differs::RULE,
     &tag_moved::Rule,
-    &signer_changed::Rule,
+    &signer_changed::RULE,
     &role_without_run::Rule,
     &cache_crossed::Rule,
     &lockfile_differs::Rule,
     &canary_touched::Rule,
     &verification_failed::Rule,
+    &log_forked::Rule,
     &registry_write_unauthorised::Rule,
     &namespace_confused::Rule,
-    &install_script_added::Rule,
+    &install_script_added::RULE,
     &dependency_young::Rule,
     &protection_weakened::Rule,
     &secret_leaked::Rule,
     &made_public::Rule,
     &steps_altered::Rule,
     &sbom_missing::Rule,
-    &first_token::Rule,
-    &first_network::Rule,
-    &first_region::Rule,
-    &first_call::Rule,
-    &first_key::Rule,
-    &first_runner::Rule,
-    &first_maintainer::Rule,
-    &first_egress::Rule,
+    &log_unproven::Rule,
+    &first_token::RULE,
+    &first_network::RULE,
+    &first_region::RULE,
+    &first_call::RULE,
+    &first_key::RULE,
+    &first_runner::RULE,
+    &first_maintainer::RULE,
+    &first_egress::RULE,
     &source_silent::Rule,
     &combined::Rule,
     &reports_deleted::Rule,
-    &off_hours::Rule,
+    &off_hours::RULE,
     &release_burst::Rule,
     &pulls_unusual::Rule,
 ];
@@ -128,6 +134,7 @@ cases! {
     "lockfile-differs",
     "canary-touched",
     "verification-failed",
+    "log-forked",
     "registry-write-unauthorised",
     "namespace-confused",
     "install-script-added",
@@ -137,6 +144,7 @@ cases! {
     "made-public",
     "steps-altered",
     "sbom-missing",
+    "log-unproven",
     "first-token",
     "first-network",
     "first-region",

@@ -1,14 +1,15 @@
 //! Attackers like nights and weekends; so do maintainers. It never counts for more than one bit.
 
 use linkward_evidence::event::{Action, Event, Source};
+use serde::{Deserialize, Serialize};
 
+use super::by_package::ByPackage;
 use crate::Estate;
-use crate::rule::{About, Fold, Hit, Rule as Shape, Tier};
+use crate::rule::{About, Fold, Hit, Tier, memory};
 
-#[derive(Debug)]
-pub(crate) struct Rule;
+pub(crate) static RULE: ByPackage<Hours> = ByPackage::new(&ABOUT);
 
-pub(crate) static ABOUT: About = About {
+static ABOUT: About = About {
     id: "off-hours",
     tier: Tier::Weight,
     title: "A version was published at an hour that is unusual for it",
@@ -22,25 +23,11 @@ pub(crate) static ABOUT: About = About {
     weight: 1000,
 };
 
-impl Shape for Rule {
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn key(&self, event: &Event, _: &Estate) -> Option<Box<str>> {
-        event.package.clone()
-    }
-
-    fn fold(&self) -> Option<Box<dyn Fold>> {
-        Some(Box::<Hours>::default())
-    }
-}
-
 /// Versions after which the habit is known.
 const LEARNED: u32 = 20;
 
-#[derive(Clone, Default)]
-struct Hours {
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Hours {
     counts: [u32; 24],
     total: u32,
 }
@@ -84,7 +71,5 @@ impl Fold for Hours {
         self.total = self.total.saturating_add(1);
     }
 
-    fn copy(&self) -> Box<dyn Fold> {
-        Box::new(self.clone())
-    }
+    memory!();
 }

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use super::publishing;
 use linkward_evidence::event::{Action, Event, Source};
+use serde::{Deserialize, Serialize};
 
-use crate::rule::{About, Fold, Hit, Rule as Shape, Tier};
+use crate::rule::{About, Fold, Hit, Rule as Shape, Tier, memory};
 use crate::{Estate, State};
 use linkward_model::Instant;
 
@@ -48,7 +49,7 @@ const LEARNED: u32 = 5;
 const MEMORY: i64 = 24 * 60 * 60 * 1000;
 const MOST: usize = 2048;
 
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Tags {
     names: VecDeque<Box<str>>,
     versions: Vec<Version>,
@@ -56,7 +57,7 @@ struct Tags {
     lag: i64,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Version {
     hit: Hit,
     name: Box<str>,
@@ -128,7 +129,5 @@ impl Fold for Tags {
         hits.extend(self.versions.iter().filter_map(|version| self.verdict(version, watermark)));
     }
 
-    fn copy(&self) -> Box<dyn Fold> {
-        Box::new(self.clone())
-    }
+    memory!();
 }

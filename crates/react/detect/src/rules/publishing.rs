@@ -2,9 +2,10 @@
 
 use linkward_evidence::event::{Action, Event, Source};
 use linkward_model::Instant;
+use serde::{Deserialize, Serialize};
 
 use super::flight::{Flight, MEMORY, Run};
-use crate::rule::{Fold, Hit};
+use crate::rule::{Fold, Hit, memory};
 use crate::{Estate, State};
 
 /// How long after its run's end a version may still appear.
@@ -12,7 +13,7 @@ const AFTER: i64 = 10 * 60_000;
 /// Matched versions after which a package is known to be published by a pipeline.
 const LEARNED: u32 = 3;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Side {
     /// No run at all.
     Missing,
@@ -20,7 +21,7 @@ pub(super) enum Side {
     Failed,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Publishing {
     side: Side,
     flight: Flight,
@@ -29,7 +30,7 @@ pub(super) struct Publishing {
     versions: Vec<Version>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Version {
     hit: Hit,
     commit: Option<Box<str>>,
@@ -143,9 +144,7 @@ impl Fold for Publishing {
         hits.extend(self.versions.iter().filter_map(|version| self.verdict(version, watermark)));
     }
 
-    fn copy(&self) -> Box<dyn Fold> {
-        Box::new(self.clone())
-    }
+    memory!();
 }
 
 /// The repository whose runs publish the package of an event.

@@ -1,9 +1,10 @@
 //! A thief copies everything; a worm clones hundreds of repositories in an hour.
 
 use linkward_evidence::event::{Action, Event, Source};
+use serde::{Deserialize, Serialize};
 
 use crate::Estate;
-use crate::rule::{About, Fold, Hit, Rule as Shape, Tier};
+use crate::rule::{About, Fold, Hit, Rule as Shape, Tier, memory};
 
 #[derive(Debug)]
 pub(crate) struct Rule;
@@ -40,11 +41,12 @@ const FLOOR: f64 = 50.0;
 /// Hours after which the usual rate is known.
 const LEARNED: u32 = 24;
 
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Pulls {
     hour: i64,
     count: u32,
     /// Moving average by hour.
+    #[serde(with = "crate::kept::bits")]
     usual: f64,
     hours: u32,
     said: bool,
@@ -76,7 +78,5 @@ impl Fold for Pulls {
         }
     }
 
-    fn copy(&self) -> Box<dyn Fold> {
-        Box::new(self.clone())
-    }
+    memory!();
 }

@@ -1,15 +1,13 @@
 //! A build machine that adds code leaves the source clean; only a second builder shows it.
 
-use super::first::entity;
-use linkward_evidence::event::{Action, Event, Source};
+use super::differs::Differs;
+use linkward_evidence::event::{Action, Source};
 
-use crate::Estate;
-use crate::rule::{About, Hit, Rule as Shape, Tier};
+use crate::rule::{About, Tier};
 
-#[derive(Debug)]
-pub(crate) struct Rule;
+pub(crate) static RULE: Differs = Differs { about: &ABOUT, before: "one builder", after: "another builder" };
 
-pub(crate) static ABOUT: About = About {
+static ABOUT: About = About {
     id: "rebuild-differs",
     tier: Tier::Invariant,
     title: "Two builders made different bytes from the same source",
@@ -22,22 +20,3 @@ pub(crate) static ABOUT: About = About {
     covers: &["DS0015", "L2", "L3", "F5", "AP1", "T1195.002", "M1027"],
     weight: 0,
 };
-
-impl Shape for Rule {
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn judge(&self, event: &Event, _: &Estate) -> Option<Hit> {
-        let differs = match event.matches {
-            Some(matches) => !matches,
-            None => event.before.is_some() && event.after.is_some() && event.before != event.after,
-        };
-        differs.then(|| {
-            Hit::new(event, &entity(event))
-                .says("of", event.subject.as_deref())
-                .says("one builder", event.before.as_deref())
-                .says("another builder", event.after.as_deref())
-        })
-    }
-}

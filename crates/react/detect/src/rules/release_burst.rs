@@ -3,9 +3,10 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use linkward_evidence::event::{Action, Event, Source};
+use serde::{Deserialize, Serialize};
 
 use crate::Estate;
-use crate::rule::{About, Fold, Hit, Rule as Shape, Tier};
+use crate::rule::{About, Fold, Hit, Rule as Shape, Tier, memory};
 use linkward_model::Instant;
 
 #[derive(Debug)]
@@ -42,7 +43,7 @@ impl Shape for Rule {
 const WINDOW: i64 = 10 * 60_000;
 const FLOOR: usize = 3;
 
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Burst {
     recent: VecDeque<(Instant, Box<str>)>,
     /// Most in one burst before this one.
@@ -77,7 +78,5 @@ impl Fold for Burst {
         self.now = self.now.max(distinct);
     }
 
-    fn copy(&self) -> Box<dyn Fold> {
-        Box::new(self.clone())
-    }
+    memory!();
 }

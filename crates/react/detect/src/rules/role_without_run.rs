@@ -2,8 +2,9 @@
 
 use super::flight::{Flight, MEMORY};
 use linkward_evidence::event::{Action, Event, Source};
+use serde::{Deserialize, Serialize};
 
-use crate::rule::{About, Fold, Hit, Rule as Shape, Tier};
+use crate::rule::{About, Fold, Hit, Rule as Shape, Tier, memory};
 use crate::{Estate, State};
 use linkward_model::Instant;
 
@@ -50,16 +51,35 @@ const MARGIN: i64 = 120_000;
 /// Calls closer than this are one series.
 const SERIES: i64 = 10 * 60_000;
 
-#[derive(Clone, Default)]
+/// Calls that stand closer than this are told by the first and the last of them.
+const NEAR: i64 = 60_000;
+
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Calls {
     flight: Flight,
     calls: Vec<Hit>,
+    /// The last call without a run of those that were let go.
+    settled: Option<Instant>,
     lag: i64,
 }
 
 impl Calls {
-    fn waits(&self) -> impl Iterator<Item = &Hit> {
-        self.calls.iter().filter(|call| self.flight.at(call.at, MARGIN).next().is_none())
+    /// The first of each series of calls that no run was in flight for. Every call is held against the runs: that a run
+    /// covers the first of a series says nothing of those that come after it.
+    fn waits(&self) -> Vec<&Hit> {
+        let mut last = self.settled;
+        let mut found = Vec::new();
+        for call in self.calls.iter().filter(|call| self.is_alone(call)) {
+            if last.is_none_or(|last| call.at.since(last) >= SERIES) {
+                found.push(call);
+            }
+            last = Some(call.at);
+        }
+        found
+    }
+
+    fn is_alone(&self, call: &Hit) -> bool {
+        self.flight.at(call.at, MARGIN).next().is_none()
     }
 }
 
@@ -68,28 +88,32 @@ impl Fold for Calls {
         self.lag = estate.lag(Source::Ci);
         while self.calls.first().is_some_and(|first| event.at().since(first.at) > MEMORY / 2) {
             let old = self.calls.remove(0);
-            if self.flight.at(old.at, MARGIN).next().is_none() {
-                hits.push(old);
+            if self.is_alone(&old) {
+                let first = self.settled.is_none_or(|last| old.at.since(last) >= SERIES);
+                self.settled = Some(old.at);
+                hits.extend(first.then_some(old));
             }
         }
         if event.action != Action::CloudCalled {
             self.flight.step(event);
             return;
         }
-        let near = self.calls.last().is_some_and(|last| event.at().since(last.at) < SERIES);
-        if !near && self.flight.at(event.at(), MARGIN).next().is_none() {
-            self.calls.push(
-                Hit::new(event, event.role.as_deref().unwrap_or(""))
-                    .says("call", event.call.as_deref())
-                    .says("from", event.network.as_deref())
-                    .says("region", event.region.as_deref())
-                    .says("agent", event.agent.as_deref()),
-            );
+        let call = Hit::new(event, event.role.as_deref().unwrap_or(""))
+            .says("call", event.call.as_deref())
+            .says("from", event.network.as_deref())
+            .says("region", event.region.as_deref())
+            .says("agent", event.agent.as_deref());
+        if let [.., one, two] = self.calls.as_slice()
+            && two.at.since(one.at) < NEAR
+            && call.at.since(one.at) < NEAR
+        {
+            self.calls.pop();
         }
+        self.calls.push(call);
     }
 
     fn due(&self, after: Instant) -> Option<Instant> {
-        self.waits().map(|call| call.at.plus_millis(self.lag)).filter(|due| *due > after).min()
+        self.waits().iter().map(|call| call.at.plus_millis(self.lag)).filter(|due| *due > after).min()
     }
 
     fn pending(&self) -> bool {
@@ -104,7 +128,5 @@ impl Fold for Calls {
         }
     }
 
-    fn copy(&self) -> Box<dyn Fold> {
-        Box::new(self.clone())
-    }
+    memory!();
 }

@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use crate::glob::any;
 use linkward_evidence::event::{Action, Event, Source};
+use serde::{Deserialize, Serialize};
 
+use super::by_package::ByPackage;
 use crate::Estate;
-use crate::rule::{About, Fold, Hit, Rule as Shape, Tier};
+use crate::rule::{About, Fold, Hit, Tier, memory};
 
-#[derive(Debug)]
-pub(crate) struct Rule;
+pub(crate) static RULE: ByPackage<Signers> = ByPackage::new(&ABOUT);
 
-pub(crate) static ABOUT: About = About {
+static ABOUT: About = About {
     id: "signer-changed",
     tier: Tier::Invariant,
     title: "An artifact is signed by another signer than ever before, and nobody listed it",
@@ -25,25 +26,11 @@ pub(crate) static ABOUT: About = About {
     weight: 0,
 };
 
-impl Shape for Rule {
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn key(&self, event: &Event, _: &Estate) -> Option<Box<str>> {
-        event.package.clone()
-    }
-
-    fn fold(&self) -> Option<Box<dyn Fold>> {
-        Some(Box::<Signers>::default())
-    }
-}
-
 /// Signatures after which the signers of a package are known.
 const LEARNED: u32 = 3;
 
-#[derive(Clone, Default)]
-struct Signers {
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Signers {
     known: BTreeSet<Box<str>>,
     count: u32,
 }
@@ -68,7 +55,5 @@ impl Fold for Signers {
         }
     }
 
-    fn copy(&self) -> Box<dyn Fold> {
-        Box::new(self.clone())
-    }
+    memory!();
 }

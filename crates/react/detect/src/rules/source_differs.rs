@@ -1,15 +1,13 @@
 //! A script or archive is changed where it is served, and the repository stays clean.
 
-use super::first::entity;
-use linkward_evidence::event::{Action, Event, Source};
+use super::differs::Differs;
+use linkward_evidence::event::{Action, Source};
 
-use crate::Estate;
-use crate::rule::{About, Hit, Rule as Shape, Tier};
+use crate::rule::{About, Tier};
 
-#[derive(Debug)]
-pub(crate) struct Rule;
+pub(crate) static RULE: Differs = Differs { about: &ABOUT, before: "should be", after: "is" };
 
-pub(crate) static ABOUT: About = About {
+static ABOUT: About = About {
     id: "source-differs",
     tier: Tier::Invariant,
     title: "What is served is not what the repository holds",
@@ -22,22 +20,3 @@ pub(crate) static ABOUT: About = About {
     covers: &["DS0050", "L3", "F4", "AP3", "T1195.002", "M1045"],
     weight: 0,
 };
-
-impl Shape for Rule {
-    fn about(&self) -> &'static About {
-        &ABOUT
-    }
-
-    fn judge(&self, event: &Event, _: &Estate) -> Option<Hit> {
-        let differs = match event.matches {
-            Some(matches) => !matches,
-            None => event.before.is_some() && event.after.is_some() && event.before != event.after,
-        };
-        differs.then(|| {
-            Hit::new(event, &entity(event))
-                .says("of", event.subject.as_deref())
-                .says("should be", event.before.as_deref())
-                .says("is", event.after.as_deref())
-        })
-    }
-}

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::first::entity;
 use linkward_evidence::event::{Action, Event, Source};
+use serde::{Deserialize, Serialize};
 
 use crate::Estate;
-use crate::rule::{About, Fold, Hit, Rule as Shape, Tier};
+use crate::rule::{About, Fold, Hit, Rule as Shape, Tier, memory};
 
 #[derive(Debug)]
 pub(crate) struct Rule;
@@ -43,7 +44,7 @@ impl Shape for Rule {
 /// Runs with the same steps after which they are known.
 const LEARNED: u32 = 5;
 
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Steps {
     known: BTreeSet<Vec<Box<str>>>,
     same: u32,
@@ -76,7 +77,5 @@ impl Fold for Steps {
         }
     }
 
-    fn copy(&self) -> Box<dyn Fold> {
-        Box::new(self.clone())
-    }
+    memory!();
 }

@@ -2,9 +2,10 @@
 
 use crate::glob::any;
 use linkward_evidence::event::{Action, Event, Source};
+use serde::{Deserialize, Serialize};
 
 use crate::Estate;
-use crate::rule::{About, Fold, Hit, Rule as Shape, Tier};
+use crate::rule::{About, Fold, Hit, Rule as Shape, Tier, memory};
 
 #[derive(Debug)]
 pub(crate) struct Rule;
@@ -38,7 +39,7 @@ impl Shape for Rule {
     }
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Tag {
     digest: Option<Box<str>>,
 }
@@ -58,7 +59,5 @@ impl Fold for Tag {
         }
     }
 
-    fn copy(&self) -> Box<dyn Fold> {
-        Box::new(self.clone())
-    }
+    memory!();
 }

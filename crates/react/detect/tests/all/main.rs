@@ -5,5 +5,6 @@
 mod benign;
 mod cases;
 mod incidents;
+mod kept;
 mod order;
 mod quiet;
