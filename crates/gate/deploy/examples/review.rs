@@ -94,6 +94,7 @@ fn main() {
         reason: "bench".to_owned(),
         author: "bench".to_owned(),
         since: None,
+        proposal: None,
     };
     let entry = store.append(Entry::Revoke(revocation), Vec::new(), now).unwrap();
     let all: Vec<Digest> = (0..VERDICTS).map(digest).collect();

@@ -91,7 +91,8 @@ impl Gate {
                     let would = self.refuses(decision, scope);
                     // Audit is written down and said to nobody; what observe would have refused is always said.
                     let silent = scope == PolicyMode::Audit && !would;
-                    let worth = decision.outcome() != Outcome::Allow || decision.basis() == Basis::BreakGlass;
+                    // A break-glass and an exception have a code although they let pass.
+                    let worth = decision.outcome() != Outcome::Allow || decision.code().is_some();
                     let lead = if would { "would be denied: " } else { "" };
                     (worth && !silent).then(|| clip(&format!("{lead}{}", decision.message())))
                 })

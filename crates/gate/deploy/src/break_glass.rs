@@ -96,15 +96,11 @@ impl Permit {
     fn signed(note: &[u8], keys: &GlassKeys) -> Result<Self, GlassError> {
         let parsed = Note::parse(note)?;
         let request = GlassRequest::parse(parsed.text())?;
-        // One person with two names is one person: keys count, not names.
-        let mut signers: Vec<_> = keys.keys.iter().filter(|key| parsed.signed_by(key)).collect();
-        signers.sort_by_key(|key| *key.public());
-        signers.dedup_by_key(|key| *key.public());
+        let people = keys.signers(&parsed);
         let needed = keys.people.max(1);
-        if signers.len() < needed {
-            return Err(GlassError::People { found: signers.len(), needed });
+        if people.len() < needed {
+            return Err(GlassError::People { found: people.len(), needed });
         }
-        let people = signers.iter().map(|key| key.name().to_owned()).collect();
         Ok(Self { request, people, note: note.to_vec() })
     }
 

@@ -20,6 +20,10 @@ pub enum Event {
     Deployed { images: Vec<String> },
     /// Its pods became ready.
     Ready,
+    /// They were ready for as long as it takes to count as good.
+    Soaked,
+    /// They were ready, and are not any more, before they had soaked.
+    Unready { why: String },
     /// An analysis or a health check failed.
     Failed { why: String },
     /// It was replaced, or removed.
@@ -83,8 +87,10 @@ pub struct Revision {
     pub images: Vec<String>,
     pub deployed: Instant,
     pub ready: Option<Instant>,
+    pub soaked: Option<Instant>,
     pub failed: Option<String>,
     pub ended: Option<Instant>,
+    pub ended_by: Option<String>,
     pub barrier: Option<String>,
 }
 
@@ -122,11 +128,12 @@ impl History {
         history
     }
 
-    fn take(&mut self, line: Deployment) {
+    /// Takes the next line.
+    pub fn take(&mut self, line: Deployment) {
         let Deployment { revision: number, at, happened, .. } = line;
         if let Event::Deployed { images } = happened {
             for older in self.revisions.iter_mut().filter(|older| older.number != number) {
-                older.ended.get_or_insert(at);
+                older.end(at, || format!("replaced by revision {number}"));
             }
             // Going back to a revision makes it the newest again; its past stays with it.
             let known = self.revisions.iter().position(|known| known.number == number);
@@ -135,20 +142,24 @@ impl History {
                     self.revisions.remove(place)
                 }
                 // Other images under an old number are another revision: nothing of the past speaks for them.
-                Some(place) => Revision { ready: None, failed: None, ..self.revisions.remove(place) },
+                Some(place) => {
+                    Revision { ready: None, soaked: None, failed: None, ..self.revisions.remove(place) }
+                }
                 None => Revision {
                     number,
                     images: Vec::new(),
                     deployed: at,
                     ready: None,
+                    soaked: None,
                     failed: None,
                     ended: None,
+                    ended_by: None,
                     barrier: None,
                 },
             };
             revision.images = images;
             revision.deployed = at;
-            revision.ended = None;
+            (revision.ended, revision.ended_by) = (None, None);
             self.revisions.push(revision);
             return;
         }
@@ -157,10 +168,15 @@ impl History {
             Event::Ready => {
                 revision.ready.get_or_insert(at);
             }
-            Event::Failed { why } => revision.failed = Some(why),
-            Event::Ended { .. } => {
-                revision.ended.get_or_insert(at);
+            Event::Soaked => {
+                revision.soaked.get_or_insert(at);
             }
+            // What has soaked was good, whatever came over it later.
+            Event::Unready { .. } => {
+                revision.ready = revision.ready.filter(|_| revision.soaked.is_some());
+            }
+            Event::Failed { why } => revision.failed = Some(why),
+            Event::Ended { why } => revision.end(at, || why),
             Event::Barrier { why } => revision.barrier = Some(why),
             Event::Deployed { .. } => {}
         }
@@ -202,6 +218,12 @@ impl History {
 }
 
 impl Revision {
+    fn end(&mut self, at: Instant, why: impl FnOnce() -> String) {
+        if self.ended.is_none() {
+            (self.ended, self.ended_by) = (Some(at), Some(why()));
+        }
+    }
+
     fn against(&self, soak_millis: i64, now: Instant, decide: &impl Fn(&str) -> Decision) -> Vec<String> {
         let mut against = Vec::new();
         if self.images.is_empty() {
@@ -215,6 +237,7 @@ impl Revision {
             }
         }
         match self.ready {
+            _ if self.soaked.is_some() => {}
             None => against.push("it was never recorded as ready".to_owned()),
             Some(ready) if self.ended.unwrap_or(now).since(ready) < soak_millis => {
                 against.push(format!("it was ready for less than {} s", soak_millis / 1000));

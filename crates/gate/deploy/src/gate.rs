@@ -362,6 +362,32 @@ impl Gate {
         }
     }
 
+    /// Notes an image that a workload has though nobody asked about it: it counts for coverage.
+    pub fn notice(&self, image: &str, namespace: &str, workload: &str, now: Instant) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = seen.len() < MAX_SEEN;
+        if let Some(entry) = seen.get_mut(image) {
+            entry.last = now;
+        } else if room {
+            let (namespace, workload) = (namespace.to_owned(), workload.to_owned());
+            seen.insert(image.to_owned(), Seen { namespace, workload, count: 1, last: now });
+        }
+    }
+
+    /// Has a verdict made of an image before anybody asks for it; whether that is under way.
+    pub fn prepare(&self, image: &str, now: Instant) -> bool {
+        let Ok(Some(digest)) = digest_of(image) else { return false };
+        let held = self.verdicts.read().unwrap_or_else(PoisonError::into_inner).contains_key(&digest);
+        if held || self.settings.lease_millis.is_some() {
+            return false;
+        }
+        let chill = self.cold.lock().unwrap_or_else(PoisonError::into_inner).ask(digest, now);
+        if chill == Chill::Pending {
+            self.asked.notify_one();
+        }
+        chill == Chill::Pending
+    }
+
     /// Images that were seen.
     pub fn seen(&self) -> Vec<(String, Seen)> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

@@ -39,11 +39,13 @@ pub struct Held {
 impl Held {
     pub(crate) fn of(verdict: &Recorded<Verdict>, stand: Arc<Stand>) -> Self {
         let value = verdict.value();
-        let reason = value.reasons().iter().find(|reason| reason.code != Code::ExceptionApplied);
+        // An exception is named wherever it decides: it is the one reason that stands beside an allowed image.
+        let allowed = value.outcome() == Outcome::Allow;
+        let reason = value.reasons().iter().find(|reason| (reason.code == Code::ExceptionApplied) == allowed);
         Self {
             outcome: value.outcome(),
             mode: value.mode(),
-            code: reason.map(|reason| reason.code).filter(|_| value.outcome() != Outcome::Allow),
+            code: reason.map(|reason| reason.code),
             detail: reason.map_or("", |reason| reason.detail.as_str()).into(),
             record: verdict.index(),
             log_size: value.log_size(),

@@ -4,8 +4,10 @@
 //! that rolls out step by step.
 
 mod answer;
+mod automatic;
 mod break_glass;
 mod carried;
+mod cluster;
 mod cold;
 mod counters;
 mod custom;
@@ -13,31 +15,45 @@ mod decision;
 mod deployment;
 mod feed;
 mod gate;
+mod gitops;
 mod held;
 mod image;
 mod manifest;
 mod node;
+mod pin;
 mod progressive;
+mod proposal;
 mod review;
+mod roles;
 mod settings;
 mod snapshot;
+mod static_manifest;
 mod strike;
 
 pub use answer::{Answer, Rollout};
+pub use automatic::{Automatic, Hold, RollbackRecord};
 pub use break_glass::{BreakGlass, GlassError, GlassRequest, Permit};
 pub use carried::{Carried, CarriedError};
+pub use cluster::{
+    Change, ClusterError, ClusterKind, Happening, Observed, Page, State, Watched, change, observed,
+};
 pub use counters::Counters;
 pub use custom::{CustomError, CustomImages};
 pub use decision::{Basis, Decision, Unknown};
 pub use deployment::{Candidate, Deployment, Event, History, Plan, Revision};
 pub use feed::{FeedError, Head, Item, Message, Tail, gate_key};
 pub use gate::{Break, Gate, Mode, Seen};
+pub use gitops::{GitopsError, repin};
 pub use held::Held;
 pub use image::{ImageError, ImageRef};
 pub use manifest::{InCluster, ManifestInput, files, manifest, secret};
 pub use node::{MAX_DESCRIPTOR, NodeError, NodeQuestion, node_reason};
+pub use pin::{Pin, PinError, patch, pins};
 pub use progressive::{
     ArgoQuestion, ErrorRates, FlaggerQuestion, argo, flagger_gate, flagger_rollback, word,
 };
+pub use proposal::{Proposal, ProposalError, Proposed, Signed};
+pub use roles::roles;
 pub use settings::{GlassKeys, OnTag, OnUnknown, Scope, Settings};
 pub use snapshot::{Floor, Position, Snapshot, SnapshotError, SnapshotRecord, file as snapshot_file};
+pub use static_manifest::static_files;

@@ -66,7 +66,7 @@ fn quoted(text: &str) -> String {
 /// Three webhooks, chosen by the label `linkward.dev/mode` of the namespace, which belongs to the cluster's owner. While
 /// the gate observes it must never stop a deployment, so the API server ignores its absence; enforcing, an absent gate is
 /// a closed one.
-fn webhook(input: &ManifestInput) -> String {
+pub(crate) fn webhook(input: &ManifestInput) -> String {
     use base64::Engine as _;
     let bundle = base64::engine::general_purpose::STANDARD.encode(&input.ca_pem);
     let mut out = "\
@@ -120,7 +120,8 @@ webhooks:
     # Status updates hold no images: the gate stays out of the kubelets' way, also when it is away.
     matchConditions:
       - name: not-status
-        expression: request.subResource == '' || request.subResource == 'ephemeralcontainers'
+        # An API server leaves the field out where there is none: reading it then is an error, and an error closes the gate.
+        expression: \"!has(request.subResource) || request.subResource in ['', 'ephemeralcontainers']\"
 {rules}"
         ));
     }
@@ -455,7 +456,10 @@ mod tests {
                 let selector = &hook["namespaceSelector"]["matchExpressions"][0];
                 assert_eq!(selector["values"][0].as_str(), Some("linkward"));
                 assert_eq!(hook["clientConfig"]["service"]["path"].as_str(), Some(path));
-                assert_eq!(hook["matchConditions"].as_vec().unwrap().len(), 1);
+                let conditions = hook["matchConditions"].as_vec().unwrap();
+                assert_eq!(conditions.len(), 1);
+                let expression = conditions[0]["expression"].as_str().unwrap();
+                assert!(expression.starts_with("!has(request.subResource) || "), "{expression}");
                 for rule in hook["rules"].as_vec().unwrap() {
                     let operations: Vec<_> =
                         rule["operations"].as_vec().unwrap().iter().filter_map(Yaml::as_str).collect();

@@ -86,7 +86,7 @@ struct Labels {
 
 /// A pod's specification, and where the workload kinds hold one.
 #[derive(Deserialize, Default)]
-struct Specification {
+pub(crate) struct Specification {
     containers: Option<Vec<Container>>,
     #[serde(rename = "initContainers")]
     init_containers: Option<Vec<Container>>,
@@ -99,8 +99,8 @@ struct Specification {
 }
 
 #[derive(Deserialize)]
-struct Template {
-    spec: Option<Box<Specification>>,
+pub(crate) struct Template {
+    pub(crate) spec: Option<Box<Specification>>,
 }
 
 #[derive(Deserialize)]
@@ -125,7 +125,7 @@ struct VolumeImage {
 }
 
 impl Specification {
-    fn images(self, found: &mut Vec<String>) {
+    pub(crate) fn images(self, found: &mut Vec<String>) {
         for list in [self.containers, self.init_containers, self.ephemeral_containers].into_iter().flatten() {
             found.extend(list.into_iter().filter_map(|container| container.image));
         }
@@ -225,7 +225,7 @@ fn label(labels: Option<Labels>) -> Option<PolicyMode> {
     labels.and_then(|labels| labels.mode).as_deref().and_then(mode_named)
 }
 
-fn distinct(mut images: Vec<String>) -> Vec<String> {
+pub(crate) fn distinct(mut images: Vec<String>) -> Vec<String> {
     images.sort_unstable();
     images.dedup();
     images

@@ -2,6 +2,7 @@
 
 use linkward_decide::{Mode as PolicyMode, Pattern};
 use linkward_ledger::key::NoteKey;
+use linkward_ledger::note::Note;
 use linkward_model::Environment;
 
 use crate::custom::CustomImages;
@@ -34,6 +35,18 @@ pub struct Scope {
 pub struct GlassKeys {
     pub keys: Vec<NoteKey>,
     pub people: usize,
+}
+
+impl GlassKeys {
+    /// The people who signed a note, by name. One person with two names is one person: keys count, not names.
+    pub(crate) fn signers(&self, note: &Note) -> Vec<String> {
+        let mut signers: Vec<_> = self.keys.iter().filter(|key| note.signed_by(key)).collect();
+        signers.sort_by_key(|key| *key.public());
+        signers.dedup_by_key(|key| *key.public());
+        let mut names: Vec<String> = signers.iter().map(|key| key.name().to_owned()).collect();
+        names.sort();
+        names
+    }
 }
 
 #[derive(Clone, Debug)]

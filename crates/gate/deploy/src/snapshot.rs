@@ -343,8 +343,9 @@ fn verdict_row(row: &str, stands: &[std::sync::Arc<Stand>]) -> Option<(Digest, H
     let until: i64 = fields.next()?.parse().ok()?;
     let stand = stands.get(fields.next()?.parse::<usize>().ok()?)?;
     let (name, detail) = (fields.next()?.into(), fields.next()?.into());
-    // A row is whole, and a yes has no reason to be a no.
-    if fields.next().is_some() || (outcome == Outcome::Allow) != code.is_none() {
+    // A row is whole, and a yes has no reason to be a no: an exception is the one that it may name.
+    let yes = code.is_none_or(|code| code == Code::ExceptionApplied);
+    if fields.next().is_some() || (outcome == Outcome::Allow) != yes {
         return None;
     }
     let valid_until = (until >= 0).then(|| Instant::from_millis(until));

@@ -5,7 +5,7 @@ use linkward_decide::{
 };
 use linkward_deploy::{Carried, Gate, Mode, Settings};
 use linkward_ledger::{LogName, Recorded};
-use linkward_model::{Digest, Environment, Instant, Tenant};
+use linkward_model::{Code, Digest, Environment, Instant, Tenant};
 use linkward_record::Store;
 use linkward_record::fixture::open;
 
@@ -15,6 +15,9 @@ pub(crate) struct World {
     policy: Policy,
     _folder: tempfile::TempDir,
 }
+
+/// What allows here: it is named wherever it decides.
+pub(crate) const EXCEPTION: Option<Code> = Some(Code::ExceptionApplied);
 
 pub(crate) fn digest(name: &str) -> Digest {
     Digest::sha256(name.as_bytes())
@@ -73,12 +76,13 @@ impl World {
             reason: "test".to_owned(),
             author: "tests".to_owned(),
             since: None,
+            proposal: None,
         });
         self.take(entry, now)
     }
 
     pub(crate) fn undo(&mut self, revocation: u64, now: Instant) -> Recorded<Entry> {
-        let undo = Undo { revocation, reason: "test".to_owned(), author: "tests".to_owned() };
+        let undo = Undo { revocation, reason: "test".to_owned(), author: "tests".to_owned(), proposal: None };
         self.take(Entry::Undo(undo), now)
     }
 

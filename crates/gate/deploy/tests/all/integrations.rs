@@ -25,7 +25,7 @@ fn every_file_is_what_its_reader_expects() {
             }
         }
     }
-    assert_eq!(count, 4);
+    assert_eq!(count, 7);
 }
 
 #[test]
@@ -62,8 +62,36 @@ fn a_pipeline_without_an_artifact_or_with_an_undecided_one_stops() {
         let (_, said) = runs(script, name, "$(touch${IFS}/nowhere)", "0");
         assert!(said.contains("$(touch"), "{name}: the text stays text: {said}");
     }
+    let jenkins = text("jenkins/Jenkinsfile");
+    let (_, rest) = jenkins.split_once("sh '''").unwrap();
+    let (shell, _) = rest.split_once("'''").unwrap();
+    assert_eq!(runs(shell, "LINKWARD_ARTIFACTS", "", "0").0, 2);
+    for code in ["1", "3"] {
+        assert_eq!(runs(shell, "LINKWARD_ARTIFACTS", "dist/app", code).0.to_string(), code, "jenkins");
+    }
+    let (_, said) = runs(shell, "LINKWARD_ARTIFACTS", "a b\n*\n$(id)", "0");
+    assert_eq!(said, "check|--environment|production|--|a b|*|$(id)|");
     let (_, said) = runs(script, "ARTIFACTS", "a b\n\nc;d\n", "0");
     assert_eq!(said, "check|--environment|production|--|a b|c;d|");
+}
+
+#[test]
+fn a_synchronisation_waits_for_the_gate() {
+    let hook = text("argo-cd/presync.yaml");
+    let documents = Yaml::load_from_str(&hook).unwrap();
+    let job = &documents[0];
+    assert_eq!(job["metadata"]["annotations"]["argocd.argoproj.io/hook"].as_str(), Some("PreSync"));
+    assert_eq!(job["spec"]["backoffLimit"].as_integer(), Some(0), "a no is not asked again");
+    let pod = &job["spec"]["template"]["spec"];
+    assert_eq!(pod["restartPolicy"].as_str(), Some("Never"));
+    assert_eq!(pod["automountServiceAccountToken"].as_bool(), Some(false));
+    assert_eq!(pod["containers"][0]["args"][1].as_str(), Some("image-verifier"));
+    let gate = text("flux/kustomization.yaml");
+    let gate = &Yaml::load_from_str(&gate).unwrap()[0];
+    let application = text("flux/application.yaml");
+    let application = &Yaml::load_from_str(&application).unwrap()[0];
+    assert_eq!(gate["spec"]["wait"].as_bool(), Some(true), "ready without waiting is no gate");
+    assert_eq!(application["spec"]["dependsOn"][0]["name"].as_str(), gate["metadata"]["name"].as_str());
 }
 
 #[test]

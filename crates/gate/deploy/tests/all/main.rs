@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a fixture that cannot be made fails its test")]
 
+mod blackout;
+mod cluster;
 mod evasion;
 mod fixture;
 mod integrations;

@@ -5,7 +5,7 @@ use linkward_deploy::{Gate, Mode, OnUnknown, Scope, Settings};
 use linkward_model::Code;
 use serde_json::{Value, json};
 
-use crate::fixture::{World, digest, environment, image};
+use crate::fixture::{EXCEPTION, World, digest, environment, image};
 
 fn settings() -> Settings {
     let custom = ["argoproj.io/Rollout:spec.template.spec", "tekton.dev/Task:spec.steps[].image"];
@@ -170,7 +170,7 @@ fn unknown_and_stale_are_separate_switches() {
             let code = answer.decisions[0].code();
             (answer.allowed, code)
         };
-        assert_eq!(ask("good", 1000), (true, None));
+        assert_eq!(ask("good", 1000), (true, EXCEPTION));
         assert_eq!(ask("odd", 0).0, on_unknown == OnUnknown::Warn);
         assert_eq!(ask("good", 1001), (on_stale == OnUnknown::Warn, Some(Code::FeedStale)));
         // What was denied stays denied, however old it is.
