@@ -50,8 +50,7 @@ pub struct Assessment {
 /// # Errors
 /// The record cannot be read.
 pub fn assess(store: &Store, counts: &Counts) -> Result<Assessment, StoreError> {
-    let kinds = store.counts()?;
-    let records = |kind: Kind| kinds.get(&kind).copied().unwrap_or(0);
+    let records = |kind: Kind| counts.kinds.get(&kind).copied().unwrap_or(0);
     let mode = newest(store, Kind::Mode, "mode")?;
     let met = |code: &str| match measures(counts).into_iter().find(|measure| measure.code == code) {
         Some(measure) if measure.state == State::Met => Answer::Yes,
@@ -117,16 +116,28 @@ pub fn assess(store: &Store, counts: &Counts) -> Result<Assessment, StoreError> 
             format!("{} sources were heard", counts.sources.len()),
             "see docs/events.md",
         ),
-        item(DURING, "Runtime monitors active", Answer::NotKnown, nothing(), "run the agent on a canary"),
+        item(
+            DURING,
+            "Runtime monitors active",
+            Answer::NotKnown,
+            nothing(),
+            "send what a runtime monitor sees as CloudEvents: docs/events.md",
+        ),
         item(
             DURING,
             "Rollback tested",
-            if counts.rollbacks.is_empty() { Answer::No } else { met("M8") },
-            format!("{} rollbacks", counts.rollbacks.len()),
+            if counts.rollbacks.count == 0 { Answer::No } else { met("M8") },
+            format!("{} rollbacks", counts.rollbacks.count),
             "linkward rollback",
         ),
         item(DURING, "Runbooks validated", Answer::NotKnown, nothing(), "rehearse one, and record it"),
-        item(DURING, "Vendor contacts known", Answer::NotKnown, nothing(), "keep a register of vendors"),
+        item(
+            DURING,
+            "Vendor contacts known",
+            Answer::NotKnown,
+            nothing(),
+            "keep a list of vendors and contacts; no record shows it",
+        ),
         item(
             DURING,
             "SBOMs indexed",

@@ -5,46 +5,7 @@
 
 use serde_json::{Value, json};
 
-/// An objective that a rate of burning makes sense for.
-struct Objective {
-    name: &'static str,
-    code: &'static str,
-    target: f64,
-    bad: &'static str,
-    all: &'static str,
-}
-
-const OBJECTIVES: &[Objective] = &[
-    Objective {
-        name: "verification",
-        code: "M1",
-        target: 0.999,
-        bad: "linkward_verify_total{result!=\"ok\"}",
-        all: "linkward_verify_total",
-    },
-    Objective {
-        name: "sbom-coverage",
-        code: "M2",
-        target: 0.95,
-        bad: "linkward_builds_total{sbom!=\"yes\"}",
-        all: "linkward_builds_total",
-    },
-    Objective {
-        name: "signed-artifacts",
-        code: "M3",
-        target: 0.99,
-        bad: "linkward_artifacts_total{signed=\"no\"}",
-        all: "linkward_artifacts_total",
-    },
-];
-
-/// Long window, short window, rate, severity.
-const WINDOWS: &[(&str, &str, f64, &str)] = &[
-    ("1h", "5m", 14.4, "page"),
-    ("6h", "30m", 6.0, "page"),
-    ("1d", "2h", 3.0, "ticket"),
-    ("3d", "6h", 1.0, "ticket"),
-];
+use crate::budget::{OBJECTIVES, Objective, WINDOWS};
 
 /// Alerts by event: name, expression, how long, severity, sentence.
 const EVENTS: &[(&str, &str, &str, &str, &str)] = &[
@@ -68,6 +29,20 @@ const EVENTS: &[(&str, &str, &str, &str, &str)] = &[
         "0m",
         "page",
         "A detection that proves itself has fired.",
+    ),
+    (
+        "LinkwardUnverifiedRuns",
+        "linkward_workloads{verified=\"no\"} > 0",
+        "5m",
+        "page",
+        "A workload runs something whose newest verdict is not that it may.",
+    ),
+    (
+        "LinkwardAlertsUndelivered",
+        "linkward_alerts_undelivered > 0",
+        "10m",
+        "page",
+        "Linkward cannot tell people what it found.",
     ),
     (
         "LinkwardRunnerAnomalies",
@@ -149,67 +124,146 @@ pub fn openslo() -> String {
     OBJECTIVES.iter().map(one).collect()
 }
 
-/// A board for Grafana: each measure against its target, then findings and sources.
-pub fn grafana() -> Value {
-    const CODES: &[(&str, &str)] = &[
-        ("M1", "percentunit"),
-        ("M2", "percentunit"),
-        ("M3", "percentunit"),
-        ("M4", "percentunit"),
-        ("M5", "short"),
-        ("M6", "short"),
-        ("M7", "s"),
-        ("M8", "s"),
-        ("M9", "percentunit"),
-        ("M10", "percentunit"),
-    ];
+/// A panel: kind, title, unit, width of 24, expressions.
+type Panel = (&'static str, &'static str, &'static str, usize, &'static [&'static str]);
+
+/// Who looks, and at what.
+const BOARDS: &[(&str, &str, &[Panel])] = &[
+    (
+        "executive",
+        "Linkward: how we stand",
+        &[
+            ("stat", "Verified deployments (M1)", "percentunit", 4, &["linkward_measure{code=\"M1\"}"]),
+            ("stat", "Open pages", "short", 4, &["linkward_alerts_open{severity=\"page\"}"]),
+            ("stat", "Time to detect, 95 of 100 (M7)", "s", 4, &["linkward_measure{code=\"M7\"}"]),
+            ("stat", "Time to roll back, 95 of 100 (M8)", "s", 4, &["linkward_measure{code=\"M8\"}"]),
+            (
+                "stat",
+                "Integrity budget left",
+                "percentunit",
+                4,
+                &["linkward_budget_left_ratio{objective=\"integrity\"}"],
+            ),
+            (
+                "timeseries",
+                "Coverage (M2, M3, M9)",
+                "percentunit",
+                24,
+                &["linkward_measure{code=~\"M2|M3|M9\"}", "linkward_measure_target{code=~\"M2|M3|M9\"}"],
+            ),
+        ],
+    ),
+    (
+        "on-call",
+        "Linkward: on call",
+        &[
+            ("stat", "Open alerts", "short", 4, &["linkward_alerts_open"]),
+            ("stat", "Undelivered", "short", 4, &["linkward_alerts_undelivered"]),
+            (
+                "stat",
+                "Refused in 24 h",
+                "short",
+                4,
+                &["sum(increase(linkward_verify_total{result=\"fail\"}[24h]))"],
+            ),
+            (
+                "stat",
+                "Without attestation in 24 h",
+                "short",
+                4,
+                &["sum(increase(linkward_verify_total{result=\"unknown\"}[24h]))"],
+            ),
+            (
+                "stat",
+                "Unexpected registry writes in 24 h (M6)",
+                "short",
+                4,
+                &["increase(linkward_registry_writes_unexpected_total[24h])"],
+            ),
+            (
+                "stat",
+                "Runner anomalies in 7 d (M5)",
+                "short",
+                4,
+                &["increase(linkward_runner_anomalies_total[7d])"],
+            ),
+            ("stat", "Workloads that run unverified", "short", 4, &["linkward_workloads{verified=\"no\"}"]),
+            (
+                "table",
+                "Sources: seconds since last heard",
+                "s",
+                20,
+                &["time() - linkward_source_last_event_timestamp_seconds"],
+            ),
+        ],
+    ),
+    (
+        "debug",
+        "Linkward: in detail",
+        &[
+            ("stat", "All measures", "short", 24, &["linkward_measure"]),
+            (
+                "timeseries",
+                "Decisions",
+                "short",
+                12,
+                &["sum by (result) (increase(linkward_verify_total[5m]))"],
+            ),
+            ("timeseries", "Findings", "short", 12, &["increase(linkward_findings_total[1h])"]),
+            ("timeseries", "Builds by SBOM", "short", 8, &["linkward_builds_total"]),
+            ("timeseries", "Artifacts by verdict", "short", 8, &["linkward_artifacts"]),
+            ("timeseries", "Provenance by environment (M9)", "short", 8, &["linkward_provenance_artifacts"]),
+            ("timeseries", "Dependencies (M4)", "short", 8, &["linkward_dependencies"]),
+            (
+                "heatmap",
+                "Time to detect",
+                "s",
+                8,
+                &["sum by (le) (increase(linkward_detection_latency_seconds_bucket[1h]))"],
+            ),
+            ("timeseries", "Records", "short", 8, &["linkward_records"]),
+            ("timeseries", "Budgets left", "percentunit", 24, &["linkward_budget_left_ratio"]),
+        ],
+    ),
+];
+
+/// Boards for Grafana: name, and the board.
+pub fn grafana() -> Vec<(&'static str, Value)> {
+    BOARDS.iter().map(|(name, title, panels)| (*name, board(name, title, panels))).collect()
+}
+
+fn board(name: &str, title: &str, panels: &[Panel]) -> Value {
+    const HEIGHT: usize = 7;
     let source = json!({ "type": "prometheus", "uid": "${DS_PROMETHEUS}" });
-    let panel = |id: usize,
-                 kind: &str,
-                 title: &str,
-                 at: (usize, usize, usize),
-                 unit: &str,
-                 expressions: &[String]| {
+    let (mut x, mut y) = (0, 0);
+    let mut drawn = Vec::new();
+    for (index, (kind, title, unit, width, expressions)) in panels.iter().enumerate() {
+        if x + width > 24 {
+            (x, y) = (0, y + HEIGHT);
+        }
         let letter = |index: usize| char::from(b'A' + index as u8).to_string();
-        json!({
-            "id": id, "type": kind, "title": title, "datasource": source,
-            "gridPos": { "h": 6, "w": at.2, "x": at.0, "y": at.1 },
-            "fieldConfig": { "defaults": { "unit": unit, "noValue": "no data" }, "overrides": [] }, "options": {},
-            "targets": expressions.iter().enumerate().map(|(index, text)| json!({ "refId": letter(index), "expr": text })).collect::<Vec<_>>(),
-        })
-    };
-    let mut panels: Vec<Value> = CODES
-        .iter()
-        .enumerate()
-        .map(|(index, (code, unit))| {
-            let expressions = [
-                format!("linkward_measure{{code=\"{code}\"}}"),
-                format!("linkward_measure_target{{code=\"{code}\"}}"),
-            ];
-            panel(index + 1, "stat", code, ((index % 5) * 4, index / 5 * 6, 4), unit, &expressions)
-        })
-        .collect();
-    panels.push(panel(
-        11,
-        "timeseries",
-        "Findings",
-        (0, 12, 12),
-        "short",
-        &["increase(linkward_findings_total[1h])".to_owned()],
-    ));
-    panels.push(panel(
-        12,
-        "table",
-        "Sources: seconds since last heard",
-        (12, 12, 12),
-        "s",
-        &["time() - linkward_source_last_event_timestamp_seconds".to_owned()],
-    ));
+        let targets = expressions.iter().enumerate();
+        drawn.push(json!({
+            "id": index + 1, "type": kind, "title": title, "datasource": source,
+            "gridPos": { "h": HEIGHT, "w": width, "x": x, "y": y },
+            "fieldConfig": { "defaults": {
+                "unit": unit, "noValue": "not scraped",
+                // No data is a value of its own, and no zero.
+                "mappings": [{ "type": "special", "options": { "match": "nan", "result": { "text": "no data" } } }],
+            }, "overrides": [] },
+            "options": {},
+            "targets": targets.map(|(index, text)| json!({ "refId": letter(index), "expr": text, "datasource": source })).collect::<Vec<_>>(),
+        }));
+        x += width;
+    }
     json!({
-        "uid": "linkward-measures", "title": "Linkward: measures", "schemaVersion": 39, "tags": ["linkward"], "refresh": "1m",
+        "uid": format!("linkward-{name}"), "title": title, "schemaVersion": 39, "tags": ["linkward"], "refresh": "1m",
         "time": { "from": "now-7d", "to": "now" },
         "templating": { "list": [{ "name": "DS_PROMETHEUS", "type": "datasource", "query": "prometheus" }] },
-        "panels": panels,
+        "annotations": { "list": [{
+            "name": "Pages", "enable": true, "datasource": source, "expr": "increase(linkward_findings_total{alert=\"page\"}[1m]) > 0",
+        }] },
+        "panels": drawn,
     })
 }
 
@@ -222,7 +276,11 @@ mod tests {
     #[test]
     fn every_metric_that_is_asked_for_is_exposed() {
         let exposed = exposition(&Counts::default());
-        let text = prometheus_rules() + &openslo() + &grafana().to_string();
+        let boards: String = grafana().into_iter().map(|(_, board)| board.to_string()).collect();
+        // What the console itself adds; its own test walks them.
+        let exposed = exposed
+            + "# TYPE linkward_alerts_open # TYPE linkward_alerts_undelivered # TYPE linkward_budget_left_ratio ";
+        let text = prometheus_rules() + &openslo() + &boards;
         let mut asked = 0;
         for word in text.split(|c: char| !(c.is_ascii_lowercase() || c == '_')) {
             if let Some(name) = word.strip_prefix("linkward_").map(|_| word) {
@@ -232,6 +290,23 @@ mod tests {
             }
         }
         assert!(asked > 40, "{asked}");
+    }
+
+    #[test]
+    fn panels_lie_beside_each_other_within_the_width() {
+        for ((name, board), panels) in grafana().into_iter().zip([6, 8, 10]) {
+            let all = board["panels"].as_array().unwrap();
+            assert_eq!(all.len(), panels, "{name}");
+            let side = |panel: &Value, of: &str| panel["gridPos"][of].as_u64().unwrap();
+            for (index, one) in all.iter().enumerate() {
+                assert!(side(one, "x") + side(one, "w") <= 24, "{name}: {one}");
+                for other in all.iter().skip(index + 1) {
+                    let apart = side(one, "y") != side(other, "y")
+                        || side(one, "x") + side(one, "w") <= side(other, "x");
+                    assert!(apart, "{name}: {one} lies under {other}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::count::LATENCIES;
-use crate::{Counts, measures};
+use crate::count::BOUNDS;
+use crate::{Counts, Durations, measures};
 
 /// The measures' metrics, to be put after those of the gate and the record.
 pub fn exposition(counts: &Counts) -> String {
@@ -84,6 +84,25 @@ pub fn exposition(counts: &Counts) -> String {
             let _ = writeln!(out, "{name}{labels} {value}");
         }
     };
+    for (name, help, durations) in [
+        (
+            "linkward_detections_total",
+            "Findings, by whether they came within an hour (M7).",
+            &counts.latencies,
+        ),
+        (
+            "linkward_rollbacks_total",
+            "Rollbacks, by whether they took at most an hour (M8).",
+            &counts.rollbacks,
+        ),
+    ] {
+        let within = durations.within(3600.0);
+        let samples = [
+            (label("{within=\"yes\"}"), within as f64),
+            (label("{within=\"no\"}"), (durations.count - within) as f64),
+        ];
+        family(name, "counter", help, &samples);
+    }
     let complete: Vec<(String, f64)> = counts
         .provenance
         .iter()
@@ -99,16 +118,10 @@ pub fn exposition(counts: &Counts) -> String {
         "Artifacts by completeness of provenance (M9).",
         &complete,
     );
-    let mut alerts: std::collections::BTreeMap<&str, u64> = [("page", 0), ("ticket", 0)].into();
-    for ((_, alert, state), number) in &counts.findings {
-        if state != "withdrawn"
-            && let Some(sum) = alerts.get_mut(alert.as_str())
-        {
-            *sum += number;
-        }
-    }
-    let alerts: Vec<(String, f64)> =
-        alerts.into_iter().map(|(alert, number)| (format!("{{alert=\"{alert}\"}}"), number as f64)).collect();
+    let alerts: Vec<(String, f64)> = ["page", "ticket"]
+        .iter()
+        .map(|alert| (format!("{{alert=\"{alert}\"}}"), counts.standing(alert) as f64))
+        .collect();
     family("linkward_findings_total", "counter", "Findings that stand, by alert.", &alerts);
     let sources: Vec<(String, f64)> = counts
         .sources
@@ -122,26 +135,51 @@ pub fn exposition(counts: &Counts) -> String {
         &sources,
     );
     let all = measures(counts);
+    // Not absent: what is known not to be known can be told from a scrape that failed.
     let values: Vec<(String, f64)> =
-        all.iter().filter_map(|one| Some((format!("{{code=\"{}\"}}", one.code), one.value?))).collect();
-    family("linkward_measure", "gauge", "The measures' values; one without data is absent.", &values);
+        all.iter().map(|one| (format!("{{code=\"{}\"}}", one.code), one.value.unwrap_or(f64::NAN))).collect();
+    family("linkward_measure", "gauge", "The measures' values; NaN is no data.", &values);
     let targets: Vec<(String, f64)> =
         all.iter().map(|one| (format!("{{code=\"{}\"}}", one.code), one.target)).collect();
     family("linkward_measure_target", "gauge", "What the measures should be.", &targets);
+    family(
+        "linkward_workloads",
+        "gauge",
+        "Workloads that run, by whether everything in them is verified.",
+        &[
+            (label("{verified=\"yes\"}"), (counts.workloads - counts.unverified_workloads) as f64),
+            (label("{verified=\"no\"}"), counts.unverified_workloads as f64),
+        ],
+    );
+    let artifacts: Vec<(String, f64)> = ["allow", "deny", "unknown"]
+        .iter()
+        .map(|outcome| {
+            let number = counts.outcomes.get(outcome).copied().unwrap_or(0);
+            (format!("{{outcome=\"{outcome}\"}}"), number as f64)
+        })
+        .collect();
+    family("linkward_artifacts", "gauge", "Artifacts by their newest verdict.", &artifacts);
+    let kinds: Vec<(String, f64)> =
+        counts.kinds.iter().map(|(kind, number)| (format!("{{kind=\"{kind}\"}}"), *number as f64)).collect();
+    family("linkward_records", "gauge", "Records in the evidence log.", &kinds);
+    family(
+        "linkward_log_size",
+        "gauge",
+        "Leaves that were counted.",
+        &[(String::new(), counts.records as f64)],
+    );
     out
 }
 
-fn histogram(out: &mut String, name: &str, help: &str, values: &[f64]) {
+fn histogram(out: &mut String, name: &str, help: &str, durations: &Durations) {
     let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} histogram");
-    for bound in LATENCIES {
-        let below = values.iter().filter(|value| **value <= *bound).count();
+    for (bound, below) in BOUNDS.iter().zip(durations.below) {
         let _ = writeln!(out, "{name}_bucket{{le=\"{bound}\"}} {below}");
     }
     let _ = writeln!(
         out,
         "{name}_bucket{{le=\"+Inf\"}} {0}\n{name}_sum {1}\n{name}_count {0}",
-        values.len(),
-        values.iter().sum::<f64>()
+        durations.count, durations.sum
     );
 }
 
@@ -154,7 +192,7 @@ mod tests {
         let text = exposition(&Counts::default());
         assert!(text.contains("linkward_verify_total{result=\"fail\",stage=\"deploy\"} 0"));
         assert!(text.contains("linkward_detection_latency_seconds_bucket{le=\"+Inf\"} 0"));
-        assert!(!text.contains("linkward_measure{"), "no data is no sample");
+        assert!(text.contains("linkward_measure{code=\"M1\"} NaN"), "no data is no number");
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (name, value) = line.rsplit_once(' ').unwrap();
             assert!(name.starts_with("linkward_") && value.parse::<f64>().is_ok(), "{line}");
@@ -163,7 +201,7 @@ mod tests {
 
     #[test]
     fn buckets_are_cumulative() {
-        let counts = Counts { latencies: vec![0.2, 2.0, 7200.0], ..Counts::default() };
+        let counts = Counts { latencies: [0.2, 2.0, 7200.0].into_iter().collect(), ..Counts::default() };
         let text = exposition(&counts);
         for line in ["le=\"0.1\"} 0", "le=\"0.5\"} 1", "le=\"5\"} 2", "le=\"3600\"} 2", "le=\"+Inf\"} 3"] {
             assert!(text.contains(&format!("linkward_detection_latency_seconds_bucket{{{line}")), "{line}");

@@ -48,6 +48,10 @@ pub struct Measure {
     pub detail: String,
 }
 
+fn counted(number: u64, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
 fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
@@ -87,7 +91,12 @@ pub fn measures(counts: &Counts) -> Vec<Measure> {
             0.999,
             ratio(allowed, decided),
             "Flawed checks that pass.",
-            format!("{allowed} of {decided} decisions of the admission gate"),
+            match counts.decisions_deleted {
+                0 => format!("{allowed} of {decided} decisions of the admission gate"),
+                gone => format!(
+                    "{allowed} of {decided} decisions of the admission gate; {gone} more were deleted by retention"
+                ),
+            },
         ),
         one(
             "M2",
@@ -137,7 +146,7 @@ pub fn measures(counts: &Counts) -> Vec<Measure> {
             1.0,
             watched(counts.runner_anomalies_week),
             "Needs a baseline.",
-            format!("{} findings in the last seven days", counts.runner_anomalies_week),
+            format!("{} in the last seven days", counted(counts.runner_anomalies_week, "finding")),
         ),
         one(
             "M6",
@@ -148,7 +157,7 @@ pub fn measures(counts: &Counts) -> Vec<Measure> {
             0.0,
             watched(counts.registry_anomalies),
             "Maintenance writes.",
-            format!("{} findings", counts.registry_anomalies),
+            counted(counts.registry_anomalies, "finding"),
         ),
         one(
             "M7",
@@ -157,9 +166,9 @@ pub fn measures(counts: &Counts) -> Vec<Measure> {
             "seconds",
             AtMost,
             3600.0,
-            quantile(&counts.latencies, 0.95),
+            counts.latencies.quantile(0.95),
             "Stealth: what is never noticed is not counted.",
-            format!("{} findings", counts.latencies.len()),
+            format!("{} of what was heard as it happened", counted(counts.latencies.count, "finding")),
         ),
         one(
             "M8",
@@ -168,9 +177,9 @@ pub fn measures(counts: &Counts) -> Vec<Measure> {
             "seconds",
             AtMost,
             1800.0,
-            quantile(rollbacks, 0.95),
+            rollbacks.quantile(0.95),
             "Rolling back to the bad one.",
-            format!("{} rollbacks", rollbacks.len()),
+            counted(rollbacks.count, "rollback"),
         ),
         one(
             "M9",
