@@ -67,7 +67,7 @@ impl Artifact {
 pub(crate) fn index() -> Value {
     json!({
         "version": 1,
-        "paths": ["/api/v1/chain", "/api/v1/records/{index}", "/api/v1/findings", "/api/v1/measures", "/metrics", "/tlog/evidence/checkpoint"],
+        "paths": ["/api/v1/chain", "/api/v1/records/{index}", "/api/v1/lookup", "/api/v1/findings", "/api/v1/measures", "/api/v1/measures/history", "/api/v1/board", "/export/{table}.csv", "/export/{table}.json", "/events/stream", "/metrics", "/tlog/evidence/checkpoint"],
     })
 }
 
@@ -161,12 +161,18 @@ fn inventory(says: &Value, record: u64) -> Option<Input> {
     })
 }
 
-/// The newest verdict of each artifact, newest first.
+/// Verdicts that are looked through for a page: few artifacts may have very many.
+const MOST_VERDICTS: usize = 1000;
+
+/// The newest verdict of each artifact, newest first, among the newest thousand verdicts.
 pub(crate) fn artifacts(store: &Store, limit: usize) -> Result<Vec<Artifact>, StoreError> {
     let mut seen = std::collections::BTreeSet::new();
     let mut found = Vec::new();
     let mut before = None;
-    while found.len() < limit {
+    for _ in 0..MOST_VERDICTS / 200 {
+        if found.len() >= limit {
+            break;
+        }
         let rows = store.rows(&Filter { kind: Some(Kind::Verdict), term: None, before, limit: 200 })?;
         let Some(last) = rows.last() else { break };
         before = Some(last.index);

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use crate::layout::{message, page, visible};
+use crate::layout::{message, moment, page, subject, visible};
 use crate::request::{HomeFacts, Response};
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
@@ -41,6 +41,7 @@ pub(crate) fn list(home: &HomeFacts) -> Markup {
         "Findings",
         "/findings",
         &html! {
+            (crate::layout::live())
             p.lead { "What was noticed, newest first. Invariants page once they are confirmed; first sights are tickets; what counts only together is kept without an alert." }
             ol.stages {
                 li { strong { (open("page")) } span { "Pages" } small { "invariants that are broken" } }
@@ -55,11 +56,12 @@ pub(crate) fn list(home: &HomeFacts) -> Markup {
                     thead { tr { th scope="col" { "Finding" } th scope="col" { "Alert" } th scope="col" { "About" } th scope="col" { "Happened" } th scope="col" { "State" } th scope="col" { "Record" } } }
                     tbody { @for line in &home.findings { tr {
                         td { a href={ "/findings/" (text(line, "/short")) } { (text(line, "/finding/title")) } }
-                        td { (alert(line)) } td { (visible(text(line, "/finding/subject"))) }
-                        td { (text(line, "/finding/at")) } td { (state(line)) }
+                        td { (alert(line)) } td { (subject(text(line, "/finding/subject"))) }
+                        td { (moment(text(line, "/finding/at"))) } td { (state(line)) }
                         td { @if let Some(record) = line.get("record").and_then(Value::as_u64) { a href={ "/log/entry/" (record) } { (record) } } }
                     } } }
                 } }
+                (crate::boards::export("findings"))
             }
         },
     )
@@ -100,6 +102,7 @@ pub(crate) fn one(home: &HomeFacts, id: &str) -> Response {
         h2 { "What to do" }
         p { (text(about, "/response")) }
         @if text(line, "/standing/standing") == "open" {
+            @if let Some(who) = home.who.as_ref().filter(|who| who.responds) { (answers(who, id)) }
             p { "Say what it was: " code { "linkward detect dispose " (id) " benign --reason \"...\"" } }
         } @else {
             p { "Kept quiet: " (visible(text(line, "/standing/reason"))) ", until " (text(line, "/standing/until")) }
@@ -108,26 +111,50 @@ pub(crate) fn one(home: &HomeFacts, id: &str) -> Response {
     Response::page(200, page(text(line, "/finding/title"), "/findings", &content))
 }
 
+/// What somebody who responds can do about a finding.
+fn answers(who: &crate::Who, id: &str) -> Markup {
+    html! {
+        form.act action={ "/findings/" (id) "/answer" } method="post" {
+            (crate::access::proof(who))
+            button type="submit" { "I take it up" }
+        }
+        form.act action={ "/findings/" (id) "/dispose" } method="post" {
+            (crate::access::proof(who))
+            label { "It was " select name="disposition" {
+                option value="benign" { "benign: it happened, and does no harm" }
+                option value="expected" { "expected: it was announced" }
+                option value="true" { "true: it was what it says" }
+            } }
+            label { "because " input name="reason" required maxlength="500"; }
+            label { "quiet for " input name="days" type="number" min="1" max="30" value="7"; " days" }
+            button type="submit" { "Say so" }
+        }
+    }
+}
+
 pub(crate) fn coverage(home: &HomeFacts) -> Markup {
     page(
         "Detection coverage",
         "/findings",
         &html! {
-            p.lead { "Every rule, what it covers, and whether it can see anything here. A rule without its source or without what it must know is blind, and says so." }
+            p.lead { "Every rule, what it covers, and whether it can see anything here. Armed is only what a source was heard for that can tell everything that one of the rule's own cases needs." }
+            ol.stages {
+                li { strong { (home.rules.iter().filter(|about| about.get("blind").is_none_or(Value::is_null)).count()) } span { "Armed" } small { "a source that can tell it was heard" } }
+                li { strong { (home.rules.iter().filter(|about| about.get("blind").is_some_and(Value::is_string)).count()) } span { "Blind" } small { "each says for want of what" } }
+            }
             div.scroll tabindex="0" role="region" aria-label="Rules" { table {
                 caption { (home.rules.len()) " rules" }
                 thead { tr { th scope="col" { "Rule" } th scope="col" { "Finds" } th scope="col" { "Sees" } th scope="col" { "Tier" } th scope="col" { "Covers" } } }
                 tbody { @for about in &home.rules { tr id=(text(about, "/rule")) {
                     td { code { (text(about, "/rule")) } } td { (text(about, "/finds")) }
                     td {
-                        @let heard = words(about, "sources").into_iter().any(|source| home.sources.iter().any(|known| known == source));
-                        @if let Some(why) = about.get("unarmed").and_then(Value::as_str) { span.badge.open { span aria-hidden="true" { "?" } " blind" } " " (why) }
-                        @else if heard { span.badge.good { span aria-hidden="true" { "\u{2713}" } " armed" } }
-                        @else { span.badge.open { span aria-hidden="true" { "?" } " blind" } " none of " (words(about, "sources").join(", ")) " was heard" }
+                        @if let Some(why) = about.get("blind").and_then(Value::as_str) { span.badge.open { span aria-hidden="true" { "?" } " blind" } " " (why) }
+                        @else { span.badge.good { span aria-hidden="true" { "\u{2713}" } " armed" } }
                     }
                     td { (text(about, "/tier")) } td { (words(about, "covers").join(", ")) }
                 } } }
             } }
+            (crate::boards::export("coverage"))
         },
     )
 }

@@ -2,10 +2,16 @@
 
 use std::sync::OnceLock;
 
-use linkward_model::Digest;
+use linkward_model::{Code, Digest};
 use maud::{DOCTYPE, Markup, html};
 
+use crate::request::Response;
+
 pub(crate) const CSS: &str = include_str!("console.css");
+
+/// The shield of the page's head, so that no browser asks for another.
+const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E%3Cpath \
+    d='M16 2 28 7v8c0 8-5 12.5-12 15C9 27.5 4 23 4 15V7z' fill='%230b57a4'/%3E%3C/svg%3E";
 
 /// The style sheet's address, with its digest, so that it can be cached for ever.
 pub(crate) fn css_path() -> &'static str {
@@ -16,13 +22,34 @@ pub(crate) fn css_path() -> &'static str {
     })
 }
 
+pub(crate) const SCRIPT: &str = include_str!("live.js");
+
+/// The script's address, with its digest too.
+pub(crate) fn script_path() -> &'static str {
+    static PATH: OnceLock<String> = OnceLock::new();
+    PATH.get_or_init(|| {
+        let digest = Digest::sha256(SCRIPT.as_bytes()).hex();
+        format!("/assets/{}.js", digest.get(..16).unwrap_or("console"))
+    })
+}
+
+/// Says whether the page keeps itself current, and loads what does it.
+pub(crate) fn live() -> Markup {
+    html! {
+        p.live role="status" data-live="" { "As of its loading." }
+        script src=(script_path()) defer {}
+    }
+}
+
 const PAGES: &[(&str, &str)] = &[
     ("/", "Chain"),
+    ("/board/on-call", "Boards"),
     ("/findings", "Findings"),
     ("/measures", "Measures"),
     ("/log", "Log"),
     ("/gate", "Gate"),
     ("/codes", "Codes"),
+    ("/account", "Account"),
 ];
 
 pub(crate) fn page(title: &str, current: &str, content: &Markup) -> Markup {
@@ -34,6 +61,7 @@ pub(crate) fn page(title: &str, current: &str, content: &Markup) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) " - Linkward" }
+                link rel="icon" type="image/svg+xml" href=(ICON);
                 link rel="stylesheet" href=(css_path());
             }
             body {
@@ -73,12 +101,29 @@ pub(crate) fn message(title: &str, text: &str, command: &str) -> Markup {
     )
 }
 
+/// There is no answer yet: never a page of zeros. It loads itself again.
+pub(crate) fn waiting(path: &str, code: Code, why: &str) -> Response {
+    let mut response = if path.starts_with("/api/") || path.starts_with("/export/") {
+        Response::json(&serde_json::json!({ "version": 1, "code": code, "message": why }))
+    } else {
+        let content = html! {
+            p.lead { span.badge.open { span aria-hidden="true" { "?" } " not yet" } " " (code.summary()) }
+            p role="status" { (why) }
+            p { (code.fix()) " " a href={ "/codes/" (code) } { (code) } }
+        };
+        Response::page(503, page("Not yet", "", &content))
+    };
+    response.status = 503;
+    response.headers.extend([("retry-after", "1"), ("refresh", "1")]);
+    response
+}
+
 /// A state as a word and a shape, never as a colour alone.
 pub(crate) fn badge(state: &str) -> Markup {
     let (mark, class) = match state {
         "allow" | "passed" | "met" | "proven" => ("\u{2713}", "good"),
-        "deny" | "failed" | "refused" => ("\u{2717}", "bad"),
-        "unknown" | "missing" | "unproven" => ("?", "open"),
+        "deny" | "failed" | "refused" | "page" => ("\u{2717}", "bad"),
+        "unknown" | "missing" | "unproven" | "ticket" => ("?", "open"),
         _ => ("\u{2013}", "quiet"),
     };
     html! { span class={ "badge " (class) } { span aria-hidden="true" { (mark) } " " (state) } }
@@ -98,6 +143,29 @@ pub(crate) fn requirement(outcome: &str) -> Markup {
 pub(crate) fn digest(text: &str) -> Markup {
     let short = text.parse::<Digest>().map_or_else(|_| text.to_owned(), |digest| digest.short());
     html! { code.digest title=(text) { (short) } }
+}
+
+/// A number of things, in the singular where it is one.
+pub(crate) fn counted(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
+/// A time to the second, that is never broken over lines; whole on hovering.
+pub(crate) fn moment(text: &str) -> Markup {
+    let short = text.get(..19).map_or_else(|| text.to_owned(), |text| text.replacen('T', " ", 1));
+    html! { time.word datetime=(text) title=(text) { (short) } }
+}
+
+/// A name from outside with its digests shortened; whole on hovering.
+pub(crate) fn subject(text: &str) -> Markup {
+    let short = match text.split_once("sha256:") {
+        Some((before, hex)) if hex.len() >= 64 && hex.is_char_boundary(64) => {
+            let (digest, rest) = hex.split_at(64);
+            format!("{before}sha256:{}\u{2026}{rest}", digest.get(..12).unwrap_or(digest))
+        }
+        _ => text.to_owned(),
+    };
+    html! { span title=(visible(text)) { (visible(&short)) } }
 }
 
 /// Text from outside: what could reorder or hide text is shown by its number.

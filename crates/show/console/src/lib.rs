@@ -1,7 +1,12 @@
-//! The web console, rendered on the server: no script, no asset from anywhere else, every fact linked to its record.
+//! The web console, rendered on the server: no asset from anywhere else, every fact linked to its record. One script keeps
+//! boards current; without it they are the same, and as old as their loading.
 
+mod access;
+mod boards;
 mod chain;
+mod export;
 mod findings;
+mod graph;
 mod layout;
 mod measures;
 mod pages;
@@ -9,9 +14,10 @@ mod request;
 
 use linkward_record::{Store, StoreError};
 
-pub use request::{HomeFacts, Request, Response};
+pub use access::{Access, LoginPage, access_page, account_page, login_page, refused_page};
+pub use request::{HomeFacts, Request, Response, Who};
 
-use crate::layout::{CSS, css_path};
+use crate::layout::{CSS, SCRIPT, css_path, script_path};
 
 /// Answers a GET. Never fails: what cannot be shown is a page that says so.
 pub fn respond(store: &Store, home: &HomeFacts, request: &Request<'_>) -> Response {
@@ -23,6 +29,9 @@ pub fn respond(store: &Store, home: &HomeFacts, request: &Request<'_>) -> Respon
 }
 
 fn route(store: &Store, home: &HomeFacts, request: &Request<'_>) -> Result<Response, StoreError> {
+    if let Some((code, why)) = home.waiting.as_ref().filter(|_| request.path != "/metrics") {
+        return Ok(layout::waiting(request.path, *code, why));
+    }
     let parts: Vec<&str> = request.path.split('/').filter(|part| !part.is_empty()).collect();
     Ok(match parts.as_slice() {
         [] => Response::page(200, pages::chain(store, home)?),
@@ -40,14 +49,27 @@ fn route(store: &Store, home: &HomeFacts, request: &Request<'_>) -> Result<Respo
         ["findings"] => Response::page(200, findings::list(home)),
         ["findings", id] => findings::one(home, id),
         ["coverage"] => Response::page(200, findings::coverage(home)),
-        ["measures"] => Response::page(200, measures::show(store, home)?),
+        ["measures"] => Response::page(200, measures::show(home)),
         ["assess"] => Response::page(200, measures::assessment(store, home)?),
         ["api", "v1", "findings"] => {
             Response::json(&serde_json::json!({ "version": 1, "findings": home.findings }))
         }
-        ["api", "v1", "measures"] => Response::json(&measures::json(store, home)?),
-        ["metrics"] => Response::text(pages::metrics(store, home)? + &measures::metrics(store, home)?),
+        ["api", "v1", "measures"] => Response::json(&measures::json(home)),
+        ["api", "v1", "measures", "history"] => Response::json(&measures::history(home)),
+        ["board"] | ["board", "on-call"] => Response::page(200, boards::on_call(home)),
+        ["board", "executive"] => Response::page(200, boards::executive(home)),
+        ["board", "debug"] => Response::page(200, boards::debug(store, home, request)?),
+        ["api", "v1", "board"] => Response::json(&boards::json(home)),
+        ["export", name] => match export::file(store, home, name)? {
+            Some(file) => file,
+            None => {
+                let text = format!("Tables are {}; as .csv or .json.", export::TABLES.join(", "));
+                Response::page(404, layout::message("No such table", &text, "linkward detect list"))
+            }
+        },
+        ["metrics"] => Response::text(measures::metrics(home)),
         _ if request.path == css_path() => Response::css(CSS),
+        _ if request.path == script_path() => Response::script(SCRIPT),
         _ => Response::page(
             404,
             layout::message(

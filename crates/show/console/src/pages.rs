@@ -68,6 +68,7 @@ pub(crate) fn chain(store: &Store, home: &HomeFacts) -> Result<Markup, StoreErro
                     }
                 }
             }
+            (crate::boards::export("artifacts"))
             h2 { "Newest records" }
             (records(&store.rows(&Filter { limit: 10, ..Filter::default() })?, "The last ten records of the log"))
             h2 { "The log" }
@@ -137,6 +138,8 @@ pub(crate) fn artifact(store: &Store, text: &str) -> Result<Response, StoreError
                     a href={ "/log/entry/" (artifact.record) } { "record " (artifact.record) } }
                 dt { "Replay" } dd { code { "linkward explain " (artifact.record) } }
             } }
+        @let graph = crate::graph::Graph::of(store, &parsed)?;
+        @if graph.tells() { h2 { "Provenance" } (graph.draw()) }
         @if let Some(artifact) = &newest {
             h2 { "Requirements" }
             @if artifact.requirements.is_empty() { p { (visible(&artifact.detail)) } } @else {
@@ -232,6 +235,14 @@ pub(crate) fn log(store: &Store, request: &Request<'_>) -> Result<Markup, StoreE
         &html! {
             p.lead { "An append-only Merkle tree. Anybody with this checkpoint can prove that a record is in it, and that nothing was taken out." }
             pre tabindex="0" role="region" aria-label="Checkpoint" { (visible(&String::from_utf8_lossy(checkpoint.note()))) }
+            @for witness in store.witnesses().unwrap_or_default() {
+                p {
+                    @match &witness.trouble {
+                        Some(why) => { (badge("unknown")) " witness " code { (visible(&witness.name)) } " did not cosign: " (visible(why)) }
+                        None => { (badge("passed")) " witness " code { (visible(&witness.name)) } @if let Some(size) = witness.sizes.get(&LogName::Evidence) { " cosigned the first " (size) " records" } @else { " was not asked yet" } }
+                    }
+                }
+            }
             p { a href="/log/verify" { "Verify in place" } ", or read the tiles: " a href="/tlog/evidence/checkpoint" { "checkpoint" } }
             (records(&rows, "Records, newest first"))
             @if let Some(last) = last { p { a href={ "/log?before=" (last) } { "Older records" } } }
@@ -406,34 +417,4 @@ pub(crate) fn code(text: &str) -> Response {
         ),
         Err(_) => Response::page(404, message("No such code", text, "linkward code")),
     }
-}
-
-/// Prometheus text exposition 0.0.4. Ratios are left to the reader: both parts are given.
-pub(crate) fn metrics(store: &Store, home: &HomeFacts) -> Result<String, StoreError> {
-    use std::fmt::Write as _;
-    let mut out =
-        String::from("# HELP linkward_records Records in the evidence log.\n# TYPE linkward_records gauge\n");
-    for (kind, count) in store.counts()? {
-        let _ = writeln!(out, "linkward_records{{kind=\"{kind}\"}} {count}");
-    }
-    let size = store.checkpoint(LogName::Evidence)?.size();
-    let _ = write!(
-        out,
-        "# HELP linkward_log_size Leaves of the evidence log.\n# TYPE linkward_log_size gauge\nlinkward_log_size {size}\n"
-    );
-    out.push_str(
-        "# HELP linkward_artifacts Artifacts by their newest verdict.\n# TYPE linkward_artifacts gauge\n",
-    );
-    let artifacts = chain::artifacts(store, 100_000)?;
-    for outcome in ["allow", "deny", "unknown"] {
-        let count = artifacts.iter().filter(|artifact| artifact.outcome == outcome).count();
-        let _ = writeln!(out, "linkward_artifacts{{outcome=\"{outcome}\"}} {count}");
-    }
-    let _ = write!(
-        out,
-        "# HELP linkward_decisions_dropped_total Gate decisions that were not written down.\n\
-         # TYPE linkward_decisions_dropped_total counter\nlinkward_decisions_dropped_total {}\n",
-        home.decisions_dropped
-    );
-    Ok(out)
 }

@@ -1,5 +1,8 @@
 //! What the console is asked, and what it answers.
 
+use std::collections::BTreeMap;
+
+use linkward_measure::{Budget, Counts};
 use maud::Markup;
 use serde::Serialize;
 
@@ -8,6 +11,20 @@ use serde::Serialize;
 pub struct Request<'a> {
     pub path: &'a str,
     pub query: &'a str,
+}
+
+/// Who is logged in, as pages show it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Who {
+    pub name: String,
+    pub role: String,
+    /// `token`, or the issuer of the identity.
+    pub way: String,
+    /// Whether forms that answer findings are shown.
+    pub responds: bool,
+    pub admin: bool,
+    /// What every form carries, so that no other site can send it.
+    pub proof: String,
 }
 
 /// What only the binary knows: the gate's memory.
@@ -21,14 +38,29 @@ pub struct HomeFacts {
     /// What enforcing would refuse.
     pub would_break: Vec<String>,
     pub decisions_dropped: u64,
+    /// What the page needs is still being taken up from the record: why there is no answer yet.
+    pub waiting: Option<(linkward_model::Code, String)>,
+    /// Who asks; nobody where there is no login.
+    pub who: Option<Who>,
     /// The time of the question.
     pub now: linkward_model::Instant,
     /// Findings in their newest state with how they stand, newest first; filled for the pages that show them.
     pub findings: Vec<serde_json::Value>,
     /// Every rule, with what keeps it from seeing.
     pub rules: Vec<serde_json::Value>,
-    /// Sources that were ever heard.
-    pub sources: Vec<String>,
+    /// What the record holds; filled for the pages that show it.
+    pub counts: Counts,
+    /// Whether the counts are of the whole record; after a start the background still counts.
+    pub counted: bool,
+    pub budgets: Vec<Budget>,
+    /// Stored values of each measure, oldest first.
+    pub history: BTreeMap<&'static str, Vec<(linkward_model::Instant, f64)>>,
+    /// What people were told and have not answered, oldest first.
+    pub alerts: Vec<serde_json::Value>,
+    /// Channels with what could not be delivered.
+    pub undelivered: Vec<(String, u64)>,
+    /// Services with owners, criticality and customers.
+    pub services: Vec<serde_json::Value>,
 }
 
 /// An answer, ready to be sent.
@@ -40,8 +72,8 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
-                      base-uri 'none'; frame-ancestors 'none'";
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+                      img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 impl Response {
     fn new(status: u16, content_type: &'static str, cache: &'static str, body: Vec<u8>) -> Self {
@@ -64,6 +96,19 @@ impl Response {
         Self::new(200, "text/css; charset=utf-8", cache, text.as_bytes().to_vec())
     }
 
+    pub(crate) fn script(text: &str) -> Self {
+        let cache = "public, max-age=31536000, immutable";
+        Self::new(200, "text/javascript; charset=utf-8", cache, text.as_bytes().to_vec())
+    }
+
+    /// A file to keep, never to show.
+    pub(crate) fn csv(text: String) -> Self {
+        let mut response =
+            Self::new(200, "text/csv; charset=utf-8; header=present", "no-store", text.into_bytes());
+        response.headers.push(("content-disposition", "attachment"));
+        response
+    }
+
     pub(crate) fn text(text: String) -> Self {
         Self::new(200, "text/plain; version=0.0.4; charset=utf-8", "no-store", text.into_bytes())
     }
@@ -76,7 +121,7 @@ impl Response {
 
 impl Request<'_> {
     /// A parameter of the query, decoded; a broken escape is kept as it is.
-    pub(crate) fn parameter(&self, name: &str) -> Option<String> {
+    pub fn parameter(&self, name: &str) -> Option<String> {
         self.query.split('&').find_map(|pair| {
             let (key, value) = pair.split_once('=')?;
             (key == name).then(|| decode(value))
