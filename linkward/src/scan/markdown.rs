@@ -29,7 +29,7 @@ pub(super) fn of(report: &Report) -> String {
             "| {} | {} | {} | {} | {} |",
             cell(&judged.id),
             cell(&finding.id),
-            finding.severity.as_str(),
+            finding.priority(),
             cell(finding.fixed.as_deref().unwrap_or("-")),
             super::table::advice(judged.fix())
         );

@@ -22,7 +22,7 @@ pub(super) fn of(report: &Report, database: &Path, style: Style) -> String {
                 visible(&judged.name),
                 visible(judged.version.as_deref().unwrap_or("-")),
                 visible(&finding.id),
-                finding.severity.as_str().to_owned(),
+                visible(&finding.priority()),
                 visible(finding.fixed.as_deref().unwrap_or("-")),
                 relation(judged.relation).to_owned(),
                 visible(&finding.summary).chars().take(60).collect(),
@@ -51,6 +51,19 @@ pub(super) fn of(report: &Report, database: &Path, style: Style) -> String {
             );
         }
     }
+    for judged in &report.components {
+        for excused in &judged.excused {
+            let _ = writeln!(
+                out,
+                "excused: {} in {}, as {} claims: {}",
+                visible(&excused.finding.id),
+                visible(&judged.id),
+                visible(&excused.document),
+                visible(excused.justification.as_deref().unwrap_or("no justification"))
+            );
+        }
+    }
+    built_on(&mut out, report);
     let _ = writeln!(
         out,
         "{}: {} affected, {} not affected, {} unknown; {} ignored; {:.1} % vulnerable",
@@ -63,6 +76,19 @@ pub(super) fn of(report: &Report, database: &Path, style: Style) -> String {
     );
     coverage(&mut out, report, database);
     out
+}
+
+/// What an image was built on: as it was seen, and as it claims.
+fn built_on(out: &mut String, report: &Report) {
+    let fact = |name: &str| report.facts.get(name).map(|text| visible(text));
+    if let (Some(name), Some(layers)) = (fact("image:base-seen"), fact("image:base-seen-layers")) {
+        let record = fact("image:base-seen-record").unwrap_or_default();
+        let _ = writeln!(out, "built on {name}: {layers} layers are those of record {record}");
+    }
+    if let Some(name) = fact("image:base") {
+        let digest = fact("image:base-digest").map(|digest| format!(" ({digest})")).unwrap_or_default();
+        let _ = writeln!(out, "built on {name}{digest}, as its annotations claim");
+    }
 }
 
 fn relation(relation: Relation) -> &'static str {
@@ -117,7 +143,11 @@ fn unknown(out: &mut String, report: &Report) {
 fn coverage(out: &mut String, report: &Report, path: &Path) {
     let Some(data) = &report.database else {
         let _ = writeln!(out, "no advisory database at {}: nothing is known to be clean", path.display());
-        let _ = writeln!(out, "next: linkward advisory build SOURCE... -o {}", path.display());
+        let _ = writeln!(
+            out,
+            "next: linkward advisory update, or linkward advisory build SOURCE... -o {}",
+            path.display()
+        );
         return;
     };
     let covered: Vec<String> = data
