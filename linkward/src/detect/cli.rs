@@ -14,6 +14,12 @@ pub(crate) enum DetectCommand {
         #[arg(value_name = "RULE|FILE")]
         what: Option<String>,
     },
+    /// Judge the recorded past again by the rules of today, beside what people said about its findings
+    Backtest {
+        /// What is ours: another detect.toml, to see what it would change [default: that of the home]
+        #[arg(long, value_name = "FILE")]
+        estate: Option<PathBuf>,
+    },
     /// Which rules there are, what they cover, and which see nothing here, and why
     Coverage,
     /// Findings of this home, newest first
@@ -29,11 +35,57 @@ pub(crate) enum DetectCommand {
     },
     /// Say what a finding was; benign and expected ones get an exception that ends
     Dispose(Dispose),
+    /// Say that you take a finding up: nobody further is woken
+    Answer {
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// Plant what nobody has a reason to touch, and list what is planted
+    #[command(subcommand)]
+    Canary(CanaryCommand),
+    /// What people were told and have not answered, and what could not be delivered yet
+    Alerts,
     /// Announce work: keeps first sights and weights of a scope quiet, never invariants
     Maintenance(Maintenance),
     /// Prints the pages of the rules as JSON
     #[command(hide = true)]
     Reference,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CanaryCommand {
+    /// Plant a package, image or host by its name, or a credential that is made and shown once
+    Plant {
+        #[arg(value_enum)]
+        kind: CanaryKind,
+        /// A purl without version, or a host; of a credential none
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        /// Where it is planted, for whoever is woken
+        #[arg(long, value_name = "TEXT")]
+        note: String,
+    },
+    /// What is planted
+    List,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum CanaryKind {
+    Package,
+    Image,
+    Host,
+    Credential,
+}
+
+impl CanaryKind {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Package => "package",
+            Self::Image => "image",
+            Self::Host => "host",
+            Self::Credential => "credential",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

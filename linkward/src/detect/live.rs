@@ -1,10 +1,13 @@
 //! What is asked of a home: taking events in, listing findings, saying what they were.
 
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, OnceLock};
 
 use anyhow::{Context as _, Result, bail};
-use linkward_detect::{Disposition, Engine, Exception, Maintenance};
+use linkward_detect::{Disposition, Engine, Exception, Heard, Maintenance};
+use linkward_evidence::event::Event;
 use linkward_model::Exit;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,12 +19,18 @@ use crate::commands::{nearest, print, print_json};
 use crate::table::visible;
 use crate::wire::Request;
 
-/// What the engine remembers of detection: made from the record at its first use.
+/// What the engine remembers of detection, made from the record.
 #[derive(Debug, Default)]
 pub(crate) struct Detection {
     pub(crate) state: OnceLock<Mutex<State>>,
     /// One at a time makes the state.
     pub(crate) making: Mutex<()>,
+    /// Held while events are recorded that nobody judges yet, and while the state that knows them all is put in place.
+    pub(crate) handing: Mutex<()>,
+    /// Records that were taken up on the way to the state.
+    pub(crate) folded: AtomicU64,
+    /// Planted credentials, or what looks like them, that were shown before the state could tell.
+    pub(crate) shown: Mutex<Vec<Event>>,
 }
 
 #[derive(Debug)]
@@ -29,16 +38,123 @@ pub(crate) struct State {
     pub(crate) engine: Engine,
     pub(crate) exceptions: Vec<Exception>,
     pub(crate) windows: Vec<Maintenance>,
+    pub(crate) replayed: Replayed,
+    pub(crate) heard: Heard,
+    pub(crate) recorded: Recorded,
+}
+
+/// Events that were read from files: how late they are says nothing of how fast we are. Of very many the newest.
+#[derive(Debug, Default)]
+pub(crate) struct Replayed {
+    known: HashSet<Box<str>>,
+    order: VecDeque<Box<str>>,
+}
+
+impl Replayed {
+    const MOST: usize = 200_000;
+
+    pub(crate) fn add(&mut self, event: &str) {
+        if self.known.insert(event.into()) {
+            self.order.push_back(event.into());
+        }
+        if self.order.len() > Self::MOST
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
+
+    /// Oldest first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Box<str>> {
+        self.order.iter()
+    }
+
+    pub(crate) fn contains(&self, event: &str) -> bool {
+        self.known.contains(event)
+    }
+}
+
+/// The newest record of each of the newest findings; older ones are found in the record.
+#[derive(Debug, Default)]
+pub(crate) struct Recorded {
+    by_id: HashMap<String, (u64, Value)>,
+    by_record: BTreeMap<u64, String>,
+}
+
+impl Recorded {
+    const MOST: usize = 10_000;
+
+    pub(crate) fn put(&mut self, id: &str, record: u64, says: Value) {
+        if let Some((before, _)) = self.by_id.insert(id.to_owned(), (record, says)) {
+            self.by_record.remove(&before);
+        }
+        self.by_record.insert(record, id.to_owned());
+        if self.by_record.len() > Self::MOST
+            && let Some((_, oldest)) = self.by_record.pop_first()
+        {
+            self.by_id.remove(&oldest);
+        }
+    }
+
+    pub(crate) fn full(&self) -> bool {
+        self.by_record.len() >= Self::MOST
+    }
+
+    pub(crate) fn of(&self, id: &str) -> Option<&(u64, Value)> {
+        self.by_id.get(id)
+    }
+
+    /// Newest first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (u64, &Value)> {
+        self.by_record.iter().rev().filter_map(|(record, id)| Some((*record, &self.by_id.get(id)?.1)))
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "detect")]
 pub(crate) enum Ask {
-    Take { feed: Option<String>, topic: Option<String>, id: Option<String>, text: String },
-    List { all: bool },
-    Show { id: String },
-    Dispose { id: String, disposition: Disposition, reason: String, days: u32, by: String },
-    Maintain { scope: String, reason: String, hours: u32, by: String },
+    Take {
+        feed: Option<String>,
+        topic: Option<String>,
+        id: Option<String>,
+        text: String,
+    },
+    List {
+        all: bool,
+    },
+    Show {
+        id: String,
+    },
+    Dispose {
+        id: String,
+        disposition: Disposition,
+        reason: String,
+        days: u32,
+        by: String,
+    },
+    Coverage,
+    Plant {
+        kind: String,
+        name: Option<String>,
+        note: String,
+        by: String,
+    },
+    Canaries,
+    Answer {
+        id: String,
+        by: String,
+    },
+    /// Judge the recorded past again, with an estate of one's own.
+    Backtest {
+        estate: Option<Box<linkward_detect::Estate>>,
+    },
+    Alerts,
+    Maintain {
+        scope: String,
+        reason: String,
+        hours: u32,
+        by: String,
+    },
 }
 
 fn ask(home: Option<&Path>, ask: Ask) -> Result<Value> {
@@ -150,6 +266,105 @@ pub(super) fn dispose(args: &cli::Dispose, home: Option<&Path>, format: Format) 
         },
     )?;
     said(&answer, format)
+}
+
+pub(super) fn coverage(home: Option<&Path>) -> Result<Vec<Value>> {
+    let answer = ask(home, Ask::Coverage)?;
+    Ok(answer.get("rules").and_then(Value::as_array).cloned().unwrap_or_default())
+}
+
+pub(super) fn answer(id: &str, home: Option<&Path>, format: Format) -> Result<Exit> {
+    said(&ask(home, Ask::Answer { id: id.to_owned(), by: by() })?, format)
+}
+
+pub(super) fn canary(command: &cli::CanaryCommand, home: Option<&Path>, format: Format) -> Result<Exit> {
+    match command {
+        cli::CanaryCommand::Plant { kind, name, note } => {
+            let (kind, name, note) = (kind.as_str().to_owned(), name.clone(), note.clone());
+            said(&ask(home, Ask::Plant { kind, name, note, by: by() })?, format)
+        }
+        cli::CanaryCommand::List => {
+            let answer = ask(home, Ask::Canaries)?;
+            let planted = answer.get("canaries").and_then(Value::as_array).cloned().unwrap_or_default();
+            if format == Format::Json {
+                print_json(&answer)?;
+            } else {
+                for one in &planted {
+                    print(&format!(
+                        "{:<10} {} {} ({})\n",
+                        text(one, "/kind"),
+                        text(one, "/at"),
+                        visible(text(one, "/value")),
+                        visible(text(one, "/note"))
+                    ))?;
+                }
+                print(&format!("{}\n", crate::table::counted(planted.len(), "planted thing")))?;
+            }
+            Ok(Exit::Allowed)
+        }
+    }
+}
+
+pub(super) fn backtest(estate: Option<&Path>, home: Option<&Path>, format: Format) -> Result<Exit> {
+    let estate = estate.map(super::DetectFile::read).transpose()?.map(|file| Box::new(file.estate));
+    let answer = ask(home, Ask::Backtest { estate })?;
+    let rules = answer.get("rules").and_then(Value::as_array).cloned().unwrap_or_default();
+    if format == Format::Json {
+        print_json(&answer)?;
+    } else {
+        const COLUMNS: [&str; 7] = ["found", "new", "gone", "true", "benign", "expected", "unsaid"];
+        let row = |name: &str, cells: &[String], last: &str| {
+            let cells: String = cells.iter().map(|cell| format!(" {cell:>8}")).collect();
+            print(&format!("{name:<28}{cells}  {last}\n"))
+        };
+        row("rule", &COLUMNS.map(str::to_owned), "precision")?;
+        for rule in &rules {
+            let precision = rule["precision"]
+                .as_f64()
+                .map_or_else(|| "not said".to_owned(), |share| format!("{:.0} %", share * 100.0));
+            let cells = COLUMNS.map(|name| rule[name].as_u64().unwrap_or(0).to_string());
+            row(text(rule, "/rule"), &cells, &precision)?;
+        }
+        print(&format!("{} events were judged again; nothing was recorded\n", answer["events"]))?;
+    }
+    // Without an event nothing was tested.
+    Ok(if answer["events"].as_u64().unwrap_or(0) == 0 { Exit::Unknown } else { Exit::Allowed })
+}
+
+pub(super) fn alerts(home: Option<&Path>, format: Format) -> Result<Exit> {
+    let answer = ask(home, Ask::Alerts)?;
+    let list = |name: &str| answer.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    let (open, waiting) = (list("open"), list("waiting"));
+    if format == Format::Json {
+        print_json(&answer)?;
+    } else {
+        for notice in &open {
+            let finding = notice.pointer("/findings/0").and_then(Value::as_str).unwrap_or("-");
+            print(&format!(
+                "{:<16} {} {:<6} {:<28} {}\n{:<17}{}; do first: {}\n",
+                finding,
+                text(notice, "/noticed"),
+                text(notice, "/severity"),
+                text(notice, "/rule"),
+                visible(text(notice, "/subject")),
+                "",
+                notice["answered"].as_str().map_or("nobody answered".to_owned(), visible),
+                text(notice, "/action")
+            ))?;
+        }
+        for channel in &waiting {
+            print(&format!(
+                "channel {}: {} undelivered since {}, {} attempts: {}\n",
+                visible(text(channel, "/channel")),
+                channel["count"],
+                text(channel, "/oldest"),
+                channel["attempts"],
+                visible(text(channel, "/error"))
+            ))?;
+        }
+        print(&format!("{}\n", crate::table::counted(open.len(), "open alert")))?;
+    }
+    Ok(if open.is_empty() && waiting.is_empty() { Exit::Allowed } else { Exit::Denied })
 }
 
 pub(super) fn maintain(args: &cli::Maintenance, home: Option<&Path>, format: Format) -> Result<Exit> {

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use linkward_detect::{
-    Alert, CaseFile, Change, Confidence, Engine, Estate, Finding, INCIDENTS, Incident, RULES, cases_of,
+    Alert, CaseFile, Change, Confidence, Engine, Estate, Finding, Heard, INCIDENTS, Incident, RULES, Sight,
+    cases_of, sight,
 };
 use linkward_evidence::event::{Delivery, Event, FEEDS, Feed, feed, read_all};
 use linkward_model::Exit;
@@ -213,11 +214,11 @@ pub(super) fn test(what: Option<&str>, format: Format) -> Result<Exit> {
 }
 
 pub(super) fn coverage(home: Option<&Path>, format: Format) -> Result<Exit> {
-    let estate = match nearest(home) {
-        Ok(home) => DetectFile::of_home(home.path())?.estate,
-        Err(_) => Estate::default(),
+    // Without a home nothing was heard.
+    let lines = match nearest(home) {
+        Ok(_) => super::live::coverage(home)?,
+        Err(_) => rule_lines(&Estate::default(), &Heard::default()),
     };
-    let lines = rule_lines(&estate);
     if format == Format::Json {
         print_json(&json!({ "version": VERSION, "rules": lines }))?;
         return Ok(Exit::Allowed);
@@ -227,20 +228,33 @@ pub(super) fn coverage(home: Option<&Path>, format: Format) -> Result<Exit> {
         let covers: Vec<_> =
             line["covers"].as_array().into_iter().flatten().filter_map(|code| code.as_str()).collect();
         print(&format!("{:<30} {:<12} {}\n", text(line, "rule"), text(line, "tier"), covers.join(" ")))?;
-        if let Some(why) = line["unarmed"].as_str() {
-            print(&format!("{:<30} sees nothing: {why}; add it to detect.toml\n", ""))?;
+        if let Some(why) = line["blind"].as_str() {
+            print(&format!("{:<30} sees nothing: {why}\n", ""))?;
         }
     }
     Ok(Exit::Allowed)
 }
 
+/// Why a rule sees nothing, for people.
+fn blind(sight: &Sight) -> Option<String> {
+    match sight {
+        Sight::Armed => None,
+        Sight::Unarmed { why } => Some(format!("{why}; add it to detect.toml")),
+        Sight::Unheard { sources } => Some(format!("none of these was heard: {}", sources.join(", "))),
+        Sight::NoProducer { needs } => {
+            Some(format!("no source tells it yet; send it in Linkward's own shape: {}", needs.join("; ")))
+        }
+    }
+}
+
 /// Every rule as data, with what keeps it from seeing.
-pub(crate) fn rule_lines(estate: &Estate) -> Vec<serde_json::Value> {
+pub(crate) fn rule_lines(estate: &Estate, heard: &Heard) -> Vec<serde_json::Value> {
     let line = |rule: &&dyn linkward_detect::Rule| {
         let about = rule.about();
+        let sight = sight(*rule, estate, heard);
         json!({
             "rule": about.id, "tier": about.tier, "finds": about.title, "covers": about.covers,
-            "sources": about.sources, "unarmed": rule.unarmed(estate),
+            "sources": about.sources, "sight": sight, "blind": blind(&sight),
             "why": about.why, "benign": about.benign, "response": about.response,
         })
     };

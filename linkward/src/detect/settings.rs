@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use linkward_detect::Estate;
+use linkward_detect::notice::{Routed, Routes, Service};
 use serde::Deserialize;
 
+use super::alert::{Channel, Line};
 use crate::wire::Failure;
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -15,6 +17,28 @@ pub(crate) struct DetectFile {
     pub(crate) estate: Estate,
     /// By source, the file that holds its secret.
     pub(crate) webhooks: BTreeMap<String, PathBuf>,
+    /// What alerts are grouped by, beside the deployment.
+    pub(crate) cluster: String,
+    service: Vec<Service>,
+    channel: Vec<Channel>,
+    route: Vec<Routed>,
+    pub(crate) repository: Vec<Repository>,
+}
+
+/// A repository on this machine whose references are watched: a clone, or a mirror that somebody keeps current.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Repository {
+    /// As the forge calls it: `owner/name`.
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    /// Seconds between looks.
+    #[serde(default = "half_a_minute")]
+    pub(crate) every: u64,
+}
+
+fn half_a_minute() -> u64 {
+    30
 }
 
 impl DetectFile {
@@ -29,6 +53,24 @@ impl DetectFile {
             std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         toml::from_str(&text)
             .map_err(|error| Failure::new(Estate::FAULT, format!("{}: {error}", path.display())).into())
+    }
+
+    /// Services, routes and open lines.
+    ///
+    /// # Errors
+    /// A channel lacks something, or a route leads nowhere.
+    pub(crate) fn alerting(&self) -> Result<(Routes, Vec<Line>)> {
+        let fault = |text: String| Failure::new(Estate::FAULT, format!("detect.toml: {text}"));
+        let mut lines: Vec<Line> = Vec::new();
+        for channel in &self.channel {
+            if lines.iter().any(|line| line.name == channel.name) {
+                return Err(fault(format!("channel `{}` stands twice", channel.name)).into());
+            }
+            lines.push(Line::open(channel).map_err(|error| fault(format!("{error:#}")))?);
+        }
+        let names = lines.iter().map(|line| line.name.clone()).collect();
+        let routes = Routes::new(self.service.clone(), self.route.clone(), names);
+        Ok((routes.map_err(|error| fault(error.to_string()))?, lines))
     }
 
     /// A source's secret: from `LINKWARD_WEBHOOK_SOURCE_SECRET`, or from its file.
