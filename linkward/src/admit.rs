@@ -75,6 +75,21 @@ pub(crate) struct Manifest {
     /// Write one file a resource and a kustomization into this folder instead
     #[arg(long, value_name = "DIR")]
     kustomize: Option<PathBuf>,
+    /// Write the webhook as files of the API server's own into this folder: in force from its start, deleted by nobody through the API
+    #[arg(long = "static", value_name = "DIR", conflicts_with_all = ["image", "kustomize"])]
+    static_folder: Option<PathBuf>,
+    /// Where that folder will be on the control plane's machine [default: the same]
+    #[arg(long, value_name = "PATH", requires = "static_folder")]
+    static_path: Option<PathBuf>,
+    /// Print the account for [cluster] in linkward.toml instead: one that may see workloads, or take them back too
+    #[arg(long, value_enum, conflicts_with_all = ["url", "image", "kustomize", "static_folder"])]
+    roles: Option<Roles>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Roles {
+    Watch,
+    Rollback,
 }
 
 #[derive(Debug, Args)]
@@ -175,6 +190,10 @@ fn text<'a>(answer: &'a Value, name: &str) -> &'a str {
 }
 
 fn manifest(args: Manifest, home: Option<&Path>) -> Result<Exit> {
+    if let Some(roles) = args.roles {
+        print(&linkward_deploy::roles(roles == Roles::Rollback))?;
+        return Ok(Exit::Allowed);
+    }
     if let Some(image) = &args.image {
         let parsed = linkward_deploy::ImageRef::parse(image)?;
         anyhow::ensure!(parsed.digest.is_some(), "name the gate's own image by digest: `{image}` has none");
@@ -182,15 +201,28 @@ fn manifest(args: Manifest, home: Option<&Path>) -> Result<Exit> {
     if let Some(feed) = &args.feed {
         crate::client::Url::parse(feed)?;
     }
-    let options = ManifestOptions { image: args.image, feed: args.feed, replicas: args.replicas.max(1) };
+    let static_place = match (&args.static_folder, args.static_path) {
+        (Some(_), Some(place)) => {
+            anyhow::ensure!(
+                place.is_absolute(),
+                "--static-path is where the folder will be: an absolute path"
+            );
+            Some(place.join("static"))
+        }
+        (Some(folder), None) => Some(std::path::absolute(folder)?.join("static")),
+        (None, _) => None,
+    };
+    let options =
+        ManifestOptions { image: args.image, feed: args.feed, replicas: args.replicas.max(1), static_place };
     let answer = asked(home, Admit::Manifest { url: args.url, options })?;
-    let Some(folder) = args.kustomize else {
+    let Some(folder) = args.kustomize.or(args.static_folder) else {
         print(text(&answer, "manifest"))?;
         return Ok(Exit::Allowed);
     };
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     for file in answer.get("files").and_then(Value::as_array).into_iter().flatten() {
         let path = folder.join(text(file, "name"));
+        std::fs::create_dir_all(path.parent().unwrap_or(&folder))?;
         std::fs::write(&path, text(file, "text"))
             .with_context(|| format!("cannot write {}", path.display()))?;
         print(&format!("{}\n", path.display()))?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
-use linkward_advisory::{Builder, Database, DatabaseError, Meta, gather, replace};
+use linkward_advisory::{Builder, Database, DatabaseError, Meta, Priorities, gather, replace};
 use linkward_model::{Code, Exit, Instant};
 use serde_json::{Value, json};
 
@@ -15,6 +15,9 @@ use crate::home::Home;
 use crate::progress::Progress;
 use crate::table::{self, Style};
 use crate::wire::{Failure, VERSION};
+
+mod exports;
+mod mirror;
 
 const NAME: &str = "advisories.lwa";
 const DAY: i64 = 86_400_000;
@@ -34,9 +37,36 @@ pub(crate) enum Command {
         /// An ecosystem that the sources cover in full; may be repeated [default: every one that they hold]
         #[arg(long = "covers", value_name = "ECOSYSTEM")]
         covers: Vec<String>,
+        /// CISA's catalogue of what is known to be exploited, JSON
+        #[arg(long, value_name = "FILE")]
+        kev: Option<PathBuf>,
+        /// FIRST's scores of how likely each is to be exploited, CSV, packed or not
+        #[arg(long, value_name = "FILE")]
+        epss: Option<PathBuf>,
     },
-    /// Renew the database from the mirror that linkward.toml names
-    Update,
+    /// Renew the database: from the mirror that linkward.toml names, or from OSV's exports by ecosystem, of which what changed is fetched
+    Update {
+        /// An ecosystem to fetch, as OSV spells it; may be repeated [default: of linkward.toml, or those of languages]
+        #[arg(long = "ecosystem", value_name = "NAME")]
+        ecosystems: Vec<String>,
+    },
+    /// Add the database to a mirror: a folder of deltas under a signed list, to be served or carried to where `update` takes it
+    Publish {
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+        #[command(flatten)]
+        by: mirror::Publisher,
+        #[arg(long, value_name = "FILE")]
+        database: Option<PathBuf>,
+    },
+    /// Make a key for a mirror's list, and print the setting by which its users trust it
+    Key {
+        #[arg(value_name = "FILE")]
+        out: PathBuf,
+        /// The name that it signs under, as advisories.example
+        #[arg(long, value_name = "NAME")]
+        name: String,
+    },
     /// What the database covers and how old it is: exit code 3 where something is stale or unreadable
     Status {
         #[arg(long, value_name = "FILE")]
@@ -53,14 +83,20 @@ pub(crate) enum Command {
 
 pub(crate) fn run(command: &Command, home: Option<&Path>, format: Format) -> Result<Exit> {
     match command {
-        Command::Build { sources, output, as_of, covers } => {
+        Command::Build { sources, output, as_of, covers, kev, epss } => {
             let output =
                 output.clone().map_or_else(|| Place::find(None, home).map(|place| place.path), Ok)?;
             let as_of = as_of.as_deref().map(day).transpose()?;
             let sources: Vec<_> = sources.iter().map(PathBuf::as_path).collect();
-            build(&sources, &output, as_of, covers, format)
+            let sources: Vec<_> = sources.iter().map(|path| (*path, as_of)).collect();
+            build(&sources, &output, covers, priorities(kev.as_deref(), epss.as_deref())?, format)
         }
-        Command::Update => update(home, format),
+        Command::Update { ecosystems } => update(home, ecosystems, format),
+        Command::Publish { folder, by, database } => {
+            let database = Place::find(database.as_deref(), home)?.path;
+            mirror::publish(folder, by, &database, &folder.join("latest.offered"))
+        }
+        Command::Key { out, name } => mirror::make_key(out, name),
         Command::Status { database } => status(&Place::find(database.as_deref(), home)?, format),
         Command::Show { id, database } => show(id, &Place::find(database.as_deref(), home)?, format),
     }
@@ -132,19 +168,20 @@ fn day(text: &str) -> Result<Instant> {
 }
 
 fn build(
-    sources: &[&Path],
+    sources: &[(&Path, Option<Instant>)],
     output: &Path,
-    as_of: Option<Instant>,
     covers: &[String],
+    priorities: Priorities,
     format: Format,
 ) -> Result<Exit> {
     let progress = Progress::start();
     let mut builder = Builder::default();
-    for source in sources {
+    builder.prioritise(priorities);
+    for (source, as_of) in sources {
         progress.say(&format!("reading {}", source.display()));
         let name =
             source.file_name().map_or_else(|| ".".to_owned(), |name| name.to_string_lossy().into_owned());
-        let batch = gather(source, &name, as_of, |record, fault| {
+        let batch = gather(source, &name, *as_of, |record, fault| {
             complain(&format!(
                 "{}: {}: {}",
                 fault.code,
@@ -191,18 +228,104 @@ fn newest(meta: &Meta) -> Option<Instant> {
     meta.sources.iter().filter_map(|source| source.as_of).max()
 }
 
-fn update(home: Option<&Path>, format: Format) -> Result<Exit> {
-    let home = crate::commands::nearest(home)?;
-    let config = home.config()?;
-    let Some(mirror) = config.advisory_mirror else {
-        bail!(
-            "no mirror is configured; set `mirror` under [advisory] in linkward.toml, or use `linkward advisory build`"
-        );
+/// What says which findings to mend first.
+fn priorities(kev: Option<&Path>, epss: Option<&Path>) -> Result<Priorities> {
+    let mut priorities = Priorities::default();
+    let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    let name =
+        |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let failure = |fault: linkward_evidence::Fault| Failure::new(fault.code, fault.to_string());
+    if let Some(path) = kev {
+        priorities.kev(&name(path), &read(path)?).map_err(failure)?;
+    }
+    if let Some(path) = epss {
+        priorities.epss(&name(path), &read(path)?).map_err(failure)?;
+    }
+    Ok(priorities)
+}
+
+/// Of linkward.toml, or of who asks.
+fn from_exports(home: Option<&Home>, config: &Config, asked: &[String], format: Format) -> Result<Exit> {
+    let place = match home {
+        Some(home) => home.path().join(NAME),
+        None => of_user().context("there is no home folder to keep the database in")?,
     };
-    let mirror = home.project().join(mirror);
+    let (base, named) =
+        (config.exports.url.as_deref().unwrap_or(exports::PUBLIC), &config.exports.ecosystems);
+    let ecosystems = match (asked.is_empty(), named.is_empty()) {
+        (false, _) => asked.to_vec(),
+        (true, false) => named.clone(),
+        (true, true) => exports::usual(),
+    };
+    let progress = Progress::start();
+    let mut kept = exports::Exports::open(&place.with_extension("exports"))?;
+    let mut fetched = Vec::new();
+    for ecosystem in &ecosystems {
+        fetched.push(kept.get(ecosystem, &exports::url(base, ecosystem), &progress)?);
+    }
+    let mut list = |name: &str, place: Option<&String>| -> Result<Option<PathBuf>> {
+        Ok(match place {
+            Some(place) if place.contains("://") => Some(kept.get(name, place, &progress)?.path),
+            Some(place) => Some(home.map_or_else(|| PathBuf::from(place), |home| home.project().join(place))),
+            None => None,
+        })
+    };
+    let (kev, epss) =
+        (list("kev", config.exports.kev.as_ref())?, list("epss", config.exports.epss.as_ref())?);
+    drop(progress);
+    if format == Format::Table {
+        for file in &fetched {
+            let what = if file.changed { "fetched" } else { "unchanged" };
+            complain(&format!("{}: {what}, {}", file.name, file.digest));
+        }
+    }
+    let offered = place.with_extension("offered");
+    let sources: Vec<_> = fetched.iter().map(|file| (file.path.as_path(), file.as_of)).collect();
+    let exit = build(&sources, &offered, &[], priorities(kev.as_deref(), epss.as_deref())?, format)?;
+    take(&offered, &place)?;
+    std::fs::remove_file(&offered).ok();
+    Ok(exit)
+}
+
+/// Puts a database in place of the one that is here, unless that knows more of an ecosystem.
+fn take(path: &Path, place: &Path) -> Result<()> {
+    let offered = Database::open(path).map_err(|error| failure(&error))?;
+    offered.verify().map_err(|error| failure(&error))?;
+    if let Ok(present) = Database::open(place) {
+        let of = |meta: &Meta, name: &str| meta.coverage.get(name).and_then(|coverage| coverage.as_of);
+        let older =
+            offered.meta().coverage.keys().find(|name| of(offered.meta(), name) < of(present.meta(), name));
+        if let Some(ecosystem) = older {
+            // An older file would hide what is known since: whoever can replace a source must not roll it back.
+            let message = format!("what is offered of {ecosystem} is older than what is here already");
+            return Err(Failure::new(Code::AdvisoryStale, message).into());
+        }
+    }
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    replace(place, &bytes).with_context(|| format!("cannot write {}", place.display()))
+}
+
+pub(crate) fn update(home: Option<&Path>, ecosystems: &[String], format: Format) -> Result<Exit> {
+    let home = match home {
+        Some(_) => Some(crate::commands::nearest(home)?),
+        None => crate::commands::nearest(None).ok(),
+    };
+    let config = home.as_ref().map_or_else(|| Ok(Config::default()), Home::config)?;
+    let (Some(mirror), Some(home)) = (config.advisory_mirror.clone(), home.as_ref()) else {
+        return from_exports(home.as_ref(), &config, ecosystems, format);
+    };
     let place = home.path().join(NAME);
+    if let Some(key) = &config.advisory_mirror_key {
+        return mirror::update(&mirror.to_string_lossy(), home.project(), key, &place, format);
+    }
+    if mirror.to_string_lossy().contains("://") {
+        let what =
+            "a mirror on a server needs `mirror_key` under [advisory]: nothing else tells who made its files";
+        return Err(Failure::new(Code::AdvisoryUnsigned, what).into());
+    }
+    let mirror = home.project().join(mirror);
     if mirror.extension().is_none_or(|extension| extension != "lwa") {
-        return build(&[&mirror], &place, None, &[], format);
+        return build(&[(&mirror, None)], &place, &[], Priorities::default(), format);
     }
     let offered = Database::open(&mirror).map_err(|error| failure(&error))?;
     offered.verify().map_err(|error| failure(&error))?;

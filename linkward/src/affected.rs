@@ -1,10 +1,9 @@
 //! `linkward affected`: what of everything that was ever recorded an advisory, or a range of versions, speaks of.
 
-use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
-use linkward_advisory::{Assessment, Database, Freshness, Scheme, query, scheme};
+use anyhow::{Context as _, Result};
+use linkward_advisory::{Assessment, Database, Freshness, PackageRange};
 use linkward_model::{Code, Exit, Instant, Purl};
 use serde::Serialize;
 use serde_json::Value;
@@ -48,10 +47,10 @@ pub(crate) fn run(args: &Args, home: Option<&Path>, format: Format) -> Result<Ex
     let ask = |prefixes: Vec<String>| -> Result<Vec<String>> { access.ask(Request::Packages { prefixes }) };
     let (mut affected, mut unknown) = (Vec::new(), Vec::new());
     let purls = if args.what.starts_with("pkg:") {
-        let (package, bounds) = package(&args.what)?;
-        let purls = ask(vec![package.to_string()])?;
+        let range = PackageRange::parse(&args.what)?;
+        let purls = ask(vec![range.package().to_string()])?;
         for text in &purls {
-            match bounds.hold(&text.parse().context("a recorded purl is malformed")?) {
+            match range.holds(&text.parse().context("a recorded purl is malformed")?) {
                 Some(true) => affected.push(text.clone()),
                 Some(false) => {}
                 None => unknown.push(text.clone()),
@@ -104,7 +103,9 @@ fn described(answer: &Answer, style: Style) -> String {
                 .map(|sbom| {
                     let name =
                         table::visible(sbom.get("project").and_then(Value::as_str).unwrap_or_default());
-                    format!("{name} (record {})", sbom.get("record").unwrap_or(&Value::Null))
+                    let gone = sbom.get("code").and_then(Value::as_str);
+                    let gone = gone.map_or_else(String::new, |code| format!(", {code}"));
+                    format!("{name} (record {}{gone})", sbom.get("record").unwrap_or(&Value::Null))
                 })
                 .collect();
             out.push_str(&format!(
@@ -169,81 +170,4 @@ fn names(database: &Database, purl: &Purl, id: &str) -> Result<Option<bool>> {
         }
         Assessment::Unknown { .. } => None,
     })
-}
-
-/// A comparison with one version.
-#[derive(Debug)]
-enum Bounds {
-    Any,
-    All(Scheme, Vec<(Vec<Ordering>, String)>),
-}
-
-impl Bounds {
-    fn hold(&self, purl: &Purl) -> Option<bool> {
-        let Self::All(scheme, bounds) = self else { return Some(true) };
-        let version = scheme.read(purl.version()?).ok()?;
-        let mut holds = true;
-        for (allowed, bound) in bounds {
-            let bound = scheme.read(bound).ok()?;
-            holds &= allowed.contains(&scheme.compare(version.as_bytes(), bound.as_bytes()));
-        }
-        Some(holds)
-    }
-}
-
-/// A purl without its version, and what is asked of the version.
-fn package(text: &str) -> Result<(Purl, Bounds)> {
-    let (base, range) = match text.rsplit_once('@') {
-        Some((base, range)) if !range.contains('/') && !base.ends_with('/') => (base, range),
-        _ => (text, ""),
-    };
-    let package: Purl = base.parse().with_context(|| format!("`{base}` is no purl"))?;
-    if range.is_empty() {
-        return Ok((package, Bounds::Any));
-    }
-    let ecosystem = query(&package).map(|query| query.ecosystem).unwrap_or_default();
-    let Some(scheme) = scheme(&ecosystem) else {
-        bail!(
-            "no rules order the versions of `{}` purls; leave out what stands behind the @",
-            package.kind()
-        );
-    };
-    let mut bounds = Vec::new();
-    for part in range.split(',').map(str::trim) {
-        let signs = part.find(|c| !matches!(c, '<' | '>' | '=')).unwrap_or(part.len());
-        let (sign, version) = part.split_at(signs);
-        let allowed = match sign {
-            "" | "=" => vec![Ordering::Equal],
-            "<" => vec![Ordering::Less],
-            "<=" => vec![Ordering::Less, Ordering::Equal],
-            ">" => vec![Ordering::Greater],
-            ">=" => vec![Ordering::Greater, Ordering::Equal],
-            _ => bail!("`{sign}` is none of <, <=, =, >=, >"),
-        };
-        let version = version.trim();
-        scheme.read(version).with_context(|| format!("`{version}` {}", linkward_advisory::Unreadable))?;
-        bounds.push((allowed, version.to_owned()));
-    }
-    Ok((package, Bounds::All(scheme, bounds)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_hold_by_the_rules_of_the_ecosystem() {
-        let holds = |range: &str, version: &str| {
-            let (_, bounds) = package(range).unwrap();
-            bounds.hold(&format!("pkg:npm/%40s/left@{version}").parse().unwrap())
-        };
-        assert_eq!(holds("pkg:npm/%40s/left", "1.0.0"), Some(true));
-        assert_eq!(holds("pkg:npm/@s/left@1.0.0", "1.0.0"), Some(true));
-        assert_eq!(holds("pkg:npm/@s/left@>=1.0.0,<1.10.0", "1.9.0"), Some(true));
-        assert_eq!(holds("pkg:npm/@s/left@>=1.0.0,<1.10.0", "1.10.0"), Some(false));
-        assert_eq!(holds("pkg:npm/@s/left@<2.0.0", "next"), None);
-        for bad in ["pkg:npm/left@>=next", "pkg:npm/left@~1.0", "pkg:generic/x@1", "pkg:npm/left@=>1.0.0"] {
-            assert!(package(bad).is_err(), "{bad}");
-        }
-    }
 }

@@ -39,17 +39,30 @@ pub(crate) enum Command {
     Run(Run),
     /// Say whether an artifact may be used: exit code 0, 1 or 3
     Check(Check),
-    /// Sign an artifact with this home's artifact key, log the signature, write the bundle
+    /// Sign an artifact, log the signature, write the bundle: with this home's artifact key, an identity, or a key
     Sign(Sign),
     /// Sign a statement about an artifact, log the signature, write the bundle
     Attest(Attest),
+    /// Attach bundles and SBOMs to an image in a registry, as its referrers
+    Attach(Attach),
+    /// List what is attached to an image, and fetch it: exit code 3 where nothing is
+    Attached(Attached),
+    /// Signatures that wait for a log
+    #[command(subcommand)]
+    Spool(SpoolCommand),
     /// The private Sigstore of this home
     #[command(subcommand)]
     Sigstore(SigstoreCommand),
     /// Replace a key of the private Sigstore; what it signed stays proven
     Rotate(Rotate),
-    /// Verify a Sigstore bundle offline, with the checks itemised
+    /// Verify Sigstore bundles, in-toto layouts, Notary Project signatures, Debian archives, RPM and Alpine packages offline
     Verify(Verify),
+    /// Put private keys under a passphrase, or take them out
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Trust roots that a repository keeps current
+    #[command(subcommand)]
+    Trust(crate::trust::TrustCommand),
     /// Replay a verdict from the log alone and show its chain of evidence
     Explain(Explain),
     /// Record evidence that somebody else made: bundles, attestations, SBOMs
@@ -60,9 +73,21 @@ pub(crate) enum Command {
     Log(LogCommand),
     /// Follow a tlog-tiles or Rekor v2 log: is it one and the same, and who signs in it
     Monitor(crate::monitor::Monitor),
+    /// This home as a witness of other logs, and the witnesses that its own logs ask
+    Witness,
+    /// Copy the home into a folder, also while a daemon uses it
+    Backup(crate::backup::Backup),
+    /// Make a home from a backup; it goes on under new logs, which name the old ones
+    Restore(crate::backup::Restore),
     /// The record as a whole
     #[command(subcommand)]
     Record(RecordCommand),
+    /// Documents that are deleted when their time has come
+    #[command(subcommand)]
+    Retention(crate::retention::RetentionCommand),
+    /// Legal holds: documents that stay whatever their age
+    #[command(subcommand)]
+    Hold(crate::retention::HoldCommand),
     /// The Kubernetes admission gate
     #[command(subcommand)]
     Admit(crate::admit::AdmitCommand),
@@ -73,7 +98,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Deploy(crate::deploy::DeployCommand),
     /// The newest revision of a workload that is safe to go back to, by what is true today
-    Rollback(crate::deploy::Rollback),
+    Rollback(crate::rollback::Rollback),
     /// Whether a canary may go on: its integrity first, then its errors
     Canary(crate::deploy::Canary),
     /// The policy
@@ -82,6 +107,9 @@ pub(crate) enum Command {
     /// Notice attacks: events in, findings out
     #[command(subcommand)]
     Detect(crate::detect::DetectCommand),
+    /// Tokens that open the console and its API
+    #[command(subcommand)]
+    Token(crate::token::TokenCommand),
     /// The ten measures against their targets, counted from the record
     Measures(crate::measures::Measures),
     /// The checklists and the maturity ladder, answered from the record
@@ -108,9 +136,15 @@ pub(crate) enum Command {
     /// Verify by the sigstore-conformance protocol
     #[command(hide = true)]
     VerifyBundle(VerifyBundle),
+    /// Sign by the sigstore-conformance protocol
+    #[command(hide = true)]
+    SignBundle(SignBundle),
     /// The process that holds the keys; started by the others
     #[command(hide = true)]
     Signer(SignerArgs),
+    /// The process that records what another one scans; started by that one
+    #[command(hide = true)]
+    ScanKeeper,
     /// Prints the command reference as Markdown
     #[command(hide = true)]
     CliReference,
@@ -143,6 +177,12 @@ pub(crate) struct Run {
     /// An environment variable to record; may be repeated
     #[arg(long = "env", value_name = "NAME")]
     pub(crate) variables: Vec<String>,
+    /// An in-toto layout that must plan this step: its name, command, materials, and this home's step key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) layout: Option<PathBuf>,
+    /// Succeed where the log is away: the signatures wait for it, and prove nothing until then
+    #[arg(long)]
+    pub(crate) allow_spool: bool,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
     pub(crate) command: Vec<String>,
@@ -158,13 +198,112 @@ pub(crate) struct Check {
     pub(crate) environment: Option<Environment>,
 }
 
+/// A Sigstore instance, and whom to sign as: without a token or key, this home's artifact key signs.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Instance {
+    /// Sign as whom this OIDC token names, with a key that lives for this signature; @FILE reads it from a file
+    #[arg(long, value_name = "TOKEN", conflicts_with = "key", hide_env_values = true)]
+    pub(crate) identity_token: Option<String>,
+    /// Sign with a P-256 private key of your own, PEM
+    #[arg(long, value_name = "PEM")]
+    pub(crate) key: Option<PathBuf>,
+    /// signing_config.v0.2.json of the instance [default: this home's own]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) signing_config: Option<PathBuf>,
+    /// trusted_root.json that the result must prove by [default: this home's own, or the public-good instance]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trusted_root: Option<PathBuf>,
+    /// The authority of the services' TLS certificates, PEM [default: the system's]
+    #[arg(long, value_name = "PEM")]
+    pub(crate) ca: Option<PathBuf>,
+}
+
+impl Instance {
+    /// Whether somebody else than the home's artifact key signs.
+    pub(crate) fn named(&self) -> bool {
+        self.identity_token.is_some() || self.key.is_some()
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SignBundle {
+    #[arg(long)]
+    pub(crate) staging: bool,
+    #[arg(long)]
+    pub(crate) in_toto: bool,
+    #[arg(long)]
+    pub(crate) identity_token: String,
+    #[arg(long)]
+    pub(crate) bundle: PathBuf,
+    #[arg(long)]
+    pub(crate) trusted_root: Option<PathBuf>,
+    #[arg(long)]
+    pub(crate) signing_config: Option<PathBuf>,
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Attach {
+    /// The image: REGISTRY/NAME[:TAG][@DIGEST]
+    #[arg(value_name = "IMAGE")]
+    pub(crate) image: String,
+    /// Sigstore bundles about the image, or SBOMs
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Attached {
+    /// The image: REGISTRY/NAME[:TAG][@DIGEST]
+    #[arg(value_name = "IMAGE")]
+    pub(crate) image: String,
+    /// Write what is attached into this folder, named by digest
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Encrypt keys: PKCS#8 with scrypt; passphrase by LINKWARD_KEY_PASSPHRASE, LINKWARD_KEY_PASSPHRASE_FILE or terminal
+    Encrypt {
+        /// Key files, PEM [default: all of this home]
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Write keys in the clear again
+    Decrypt {
+        /// Key files, PEM [default: all of this home]
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SpoolCommand {
+    /// Show what waits in this home: exit code 3 where something does
+    List,
+    /// Have what waits logged: everything in this home, or the named files
+    Flush {
+        /// Files that hold unlogged signatures; each is replaced by its bundle
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        instance: Instance,
+    },
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Sign {
     /// Where the bundle goes [default: FILE.sigstore.json]
     #[arg(long, value_name = "OUT")]
     pub(crate) bundle: Option<PathBuf>,
-    /// The artifact
-    #[arg(value_name = "FILE")]
+    #[command(flatten)]
+    pub(crate) instance: Instance,
+    /// Succeed where the log is away: the signature waits for it, and proves nothing until then
+    #[arg(long)]
+    pub(crate) allow_spool: bool,
+    /// The artifact: a file, or a digest as sha256:HEX
+    #[arg(value_name = "FILE|DIGEST")]
     pub(crate) file: PathBuf,
 }
 
@@ -179,8 +318,13 @@ pub(crate) struct Attest {
     /// Where the bundle goes [default: FILE.TYPE.sigstore.json]
     #[arg(long, value_name = "OUT")]
     pub(crate) bundle: Option<PathBuf>,
-    /// The artifact
-    #[arg(value_name = "FILE")]
+    #[command(flatten)]
+    pub(crate) instance: Instance,
+    /// Succeed where the log is away: the signature waits for it, and proves nothing until then
+    #[arg(long)]
+    pub(crate) allow_spool: bool,
+    /// The artifact: a file, or a digest as sha256:HEX
+    #[arg(value_name = "FILE|DIGEST")]
     pub(crate) file: PathBuf,
 }
 
@@ -201,6 +345,12 @@ pub(crate) enum Rotated {
     Ct,
     /// The timestamp authority, with a new root
     Tsa,
+    /// The signing log's key; the log stays the same
+    Log,
+    /// The key of what people ask to be signed
+    SigningKey,
+    /// The TUF repository's root key, and with it the keys of the other roles
+    TufRoot,
 }
 
 #[derive(Debug, Subcommand)]
@@ -237,8 +387,18 @@ pub(crate) enum SigstoreDocument {
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     /// The bundle, JSON; may be repeated, each must hold
-    #[arg(long = "bundle", value_name = "FILE", required = true)]
+    #[arg(long = "bundle", value_name = "FILE", required_unless_present_any = ["layout", "notation", "in_release", "rpm_keyring", "apk_keys"])]
     pub(crate) bundles: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) layout: crate::layout::LayoutArgs,
+    #[command(flatten)]
+    pub(crate) notation: crate::notation::NotationArgs,
+    #[command(flatten)]
+    pub(crate) release: crate::release::ReleaseArgs,
+    #[command(flatten)]
+    pub(crate) rpm: crate::rpm::RpmArgs,
+    #[command(flatten)]
+    pub(crate) apk: crate::apk::ApkArgs,
     /// Who must have signed: exact, a glob with * and **, or regex:... (anchored); may be repeated
     #[arg(long = "identity", value_name = "PATTERN", requires = "issuers")]
     pub(crate) identities: Vec<String>,
@@ -266,6 +426,9 @@ pub(crate) struct Verify {
     /// trusted_root.json of the instance that signed [default: the public-good instance, built in]
     #[arg(long, value_name = "FILE")]
     pub(crate) trusted_root: Option<PathBuf>,
+    /// The trust root that `linkward trust` keeps under this name
+    #[arg(long, value_name = "NAME", conflicts_with = "trusted_root")]
+    pub(crate) trust: Option<String>,
     /// The artifact: a file, or a digest as sha256:HEX
     #[arg(value_name = "ARTIFACT|DIGEST")]
     pub(crate) artifact: String,
@@ -322,6 +485,10 @@ pub(crate) enum LogCommand {
     Show { index: u64 },
     /// Print a proof of an entry that anybody can verify offline, as c2sp.org/tlog-proof@v1
     Proof(crate::log_proof::Proof),
+    /// Entries by digest, signer, issuer, repository or package, with the proof that none is left out
+    Lookup(crate::lookup::Lookup),
+    /// Verify such an answer: that its entries are in the log, and that no other carries what was asked for
+    VerifyLookup(crate::lookup::VerifyLookup),
     /// Verify such a proof: signature of the log, place of the entry, witnesses
     VerifyProof(crate::log_proof::VerifyProof),
 }

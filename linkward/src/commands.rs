@@ -30,31 +30,44 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Check(args) => check(&args, home, format),
         Command::Sign(args) => crate::sign::sign(&args, home, format),
         Command::Attest(args) => crate::sign::attest(&args, home, format),
+        Command::Key(command) => crate::keys::run(&command, home, format),
+        Command::Attach(args) => crate::image::attach(&args, format),
+        Command::Attached(args) => crate::image::attached(&args, format),
+        Command::Spool(command) => crate::spool::run(&command, home, format),
         Command::Sigstore(command) => crate::sigstore::run(&command, home, format),
         Command::Rotate(args) => crate::sigstore::rotate(&args, home, format),
-        Command::Verify(args) => verify::verify(&args, format),
+        Command::Verify(args) => verify::verify(&args, home, format),
+        Command::Trust(command) => crate::trust::run(command, home, format),
         Command::VerifyBundle(args) => verify::conformance(&args),
+        Command::SignBundle(args) => crate::instance::conformance(&args, home),
         Command::Explain(args) => explain(&args.id, home, format),
         Command::Evidence(EvidenceCommand::Add { files }) => evidence(&files, home, format),
         Command::Log(command) => log(&command, home, format),
         Command::Monitor(args) => crate::monitor::monitor(&args, format),
+        Command::Witness => crate::witness::show(home, format),
+        Command::Backup(args) => crate::backup::backup(&args, home, format),
+        Command::Restore(args) => crate::backup::restore(&args, home, format),
         Command::Record(RecordCommand::Rebuild { to }) => rebuild(&to, home, format),
+        Command::Retention(command) => crate::retention::retention(&command, home, format),
+        Command::Hold(command) => crate::retention::hold(command, home, format),
         Command::Admit(command) => crate::admit::admit(command, home, format),
         Command::Revoke(command) => crate::revoke::revoke(command, home, format),
         Command::Deploy(command) => crate::deploy::deploy(command, home, format),
-        Command::Rollback(args) => crate::deploy::rollback(args, home, format),
+        Command::Rollback(args) => crate::rollback::rollback(&args, home, format),
         Command::Canary(args) => crate::deploy::canary(&args, home, format),
         Command::Policy(command) => policy::run(&command, home, format),
         Command::Sbom(args) => sbom::run(&args, home),
         Command::Vex(args) => vex::run(&args, format),
         Command::Measures(args) => crate::measures::run(&args, home, format),
+        Command::Token(command) => crate::token::run(&command, home, format),
         Command::Assess => crate::measures::assess(home, format),
         Command::Detect(command) => crate::detect::run(&command, home, format),
         Command::Why(args) => why(&args.package, home, format),
+        Command::ScanKeeper => crate::scan::keeper::serve(home),
         Command::Scan(args) => crate::scan::run(&args, home, format),
         Command::Affected(args) => crate::affected::run(&args, home, format),
         Command::Diff(args) => crate::diff::run(&args, home, format),
-        Command::Inspect(args) => crate::inspect::run(&args, format),
+        Command::Inspect(args) => crate::inspect::run(&args, home, format),
         Command::Advisory(command) => crate::advisory::run(&command, home, format),
         Command::Code(args) => code(args.code.as_deref(), format),
         Command::Signer(args) => {
@@ -160,15 +173,21 @@ pub(crate) fn resolve(target: &str) -> Result<(Option<String>, Digest)> {
 }
 
 pub(crate) fn hash(path: &Path) -> Result<Digest> {
+    let mut stream = Sha256Stream::new();
+    pieces(path, |piece| stream.update(piece))?;
+    Ok(stream.finish())
+}
+
+/// Reads a file of any size a piece at a time.
+pub(crate) fn pieces(path: &Path, mut take: impl FnMut(&[u8])) -> Result<()> {
     use std::io::Read as _;
     let mut file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut stream = Sha256Stream::new();
     let mut buffer = vec![0; 128 << 10];
     loop {
         let count = file.read(&mut buffer).with_context(|| format!("cannot read {}", path.display()))?;
         match buffer.get(..count) {
-            Some(piece) if count > 0 => stream.update(piece),
-            _ => return Ok(stream.finish()),
+            Some(piece) if count > 0 => take(piece),
+            _ => return Ok(()),
         }
     }
 }
@@ -183,6 +202,7 @@ fn explain(id: &str, home: Option<&Path>, format: Format) -> Result<Exit> {
     }
     Ok(match explanation.replay {
         Replay::Differs { .. } => Exit::Error,
+        Replay::Deleted { .. } => Exit::Unknown,
         _ => explanation.outcome.map_or(Exit::Allowed, exit),
     })
 }
@@ -215,6 +235,7 @@ pub(crate) fn explained(explanation: &Explanation, style: Style) -> String {
         &match &explanation.replay {
             Replay::Same => "the same result from the log alone".to_owned(),
             Replay::Differs { code, detail } => format!("DIFFERS: {code}: {detail}"),
+            Replay::Deleted { code, detail } => format!("cannot be replayed: {code}: {detail}"),
             Replay::NotApplicable => "not a verdict: nothing to replay".to_owned(),
         },
     );
@@ -287,14 +308,18 @@ pub(crate) fn read_document(path: &Path) -> Result<Document> {
 }
 
 fn log(command: &LogCommand, home: Option<&Path>, format: Format) -> Result<Exit> {
-    if let LogCommand::VerifyProof(args) = command {
-        return crate::log_proof::verify(args, format);
+    match command {
+        LogCommand::VerifyProof(args) => return crate::log_proof::verify(args, format),
+        LogCommand::VerifyLookup(args) => return crate::lookup::verify(args, format),
+        _ => {}
     }
     let home = nearest(home)?;
     match command {
         LogCommand::Verify => return crate::verify::log(&home, format),
         LogCommand::Proof(args) => return crate::log_proof::proof(args, &home),
         LogCommand::VerifyProof(args) => return crate::log_proof::verify(args, format),
+        LogCommand::Lookup(args) => return crate::lookup::lookup(args, &home, format),
+        LogCommand::VerifyLookup(args) => return crate::lookup::verify(args, format),
         LogCommand::Checkpoint => {
             let note: String = Access::open(&home)?.ask(Request::Checkpoint)?;
             print(&note)?;
@@ -328,15 +353,22 @@ fn log(command: &LogCommand, home: Option<&Path>, format: Format) -> Result<Exit
 
 fn rebuild(to: &Path, home: Option<&Path>, format: Format) -> Result<Exit> {
     let home = nearest(home)?;
-    let count = linkward_record::rebuild(home.path(), to)
+    let rebuilt = linkward_record::rebuild(home.path(), to)
         .with_context(|| format!("cannot rebuild {} into {}", home.path().display(), to.display()))?;
     home.copy_settings(to)?;
     if format == Format::Json {
-        print_json(&serde_json::json!({ "version": crate::wire::VERSION, "records": count, "to": to }))?;
+        print_json(&serde_json::json!({
+            "version": crate::wire::VERSION, "records": rebuilt.records, "deleted": rebuilt.deleted, "to": to,
+        }))?;
     } else {
+        let deleted = match rebuilt.deleted {
+            0 => String::new(),
+            count => format!("{}: {count} of their documents\n", Code::DeletedByRetention),
+        };
         print(&format!(
-            "{count} records from logs and blobs indexed again in {0}\nnext: linkward --home {0} explain ID\n",
-            to.display()
+            "{1} records from logs and blobs indexed again in {0}\n{deleted}next: linkward --home {0} explain ID\n",
+            to.display(),
+            rebuilt.records
         ))?;
     }
     Ok(Exit::Allowed)

@@ -1,15 +1,23 @@
-//! `linkward.toml`: a raw document walked into valid settings; every fault is reported with its place.
+//! `linkward.toml`, long because it is one table of every setting: a raw document walked into valid settings; every fault is
+//! reported with its place.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use linkward_deploy::{CustomImages, GlassKeys, OnTag, OnUnknown, Scope, Settings};
+use crate::cluster::Cluster;
+use linkward_deploy::{Automatic, CustomImages, GlassKeys, OnTag, OnUnknown, Scope, Settings};
+use linkward_ledger::LogName;
+use linkward_ledger::cosigner::CosignerKey;
 use linkward_ledger::key::NoteKey;
+use linkward_ledger::retention::Rules;
 use linkward_model::{Environment, Tenant};
 use linkward_prove::Pattern;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+use crate::client::Url;
 
 /// Valid settings.
 #[derive(Clone, Debug)]
@@ -23,21 +31,92 @@ pub(crate) struct Config {
     /// Names beside localhost that the webhook's certificate is for.
     pub(crate) admission_names: Vec<String>,
     pub(crate) hosts: Vec<String>,
+    /// Whether only those who are logged in see the console.
+    pub(crate) login: bool,
+    pub(crate) console_tls: ConsoleTls,
+    /// Who may log in by an identity provider, and how long a login lasts.
+    pub(crate) oidc: crate::login::Settings,
+    pub(crate) login_hours: i64,
     pub(crate) on_unknown: OnUnknown,
     pub(crate) gates: Gates,
+    /// The API server that is watched, and where rollbacks are applied.
+    pub(crate) cluster: Option<Cluster>,
+    pub(crate) automatic: Automatic,
+    /// Who revokes and takes back, and how many of them it takes; with one, nobody has to sign.
+    pub(crate) revoke: GlassKeys,
     /// How long a revision must have been ready to count as good.
     pub(crate) soak_seconds: i64,
     pub(crate) builtin_root_max_age_days: i64,
+    /// How long a trust root that a repository confirmed may be used without asking it again.
+    pub(crate) trust_max_age_days: i64,
     /// Where clients reach the signing services, where that is not the console's own address.
     pub(crate) sigstore_url: Option<String>,
     /// Whether this home issues identity tokens for tests.
     pub(crate) dangerous_test_issuer: bool,
     pub(crate) issuers: Vec<crate::issuers::Issuer>,
+    pub(crate) telemetry: Telemetry,
     /// Who may sign commits: a file that the operator names, never one that a checkout names.
     pub(crate) allowed_signers: Option<PathBuf>,
+    /// Whose OpenPGP signatures of commits count, beside those.
+    pub(crate) keyring: Option<PathBuf>,
     /// Where `advisory update` takes the database, or the records to make it from.
     pub(crate) advisory_mirror: Option<PathBuf>,
+    /// Who signs the mirror's list of deltas.
+    pub(crate) advisory_mirror_key: Option<NoteKey>,
     pub(crate) advisory_max_age_days: i64,
+    pub(crate) witness: WitnessSettings,
+    pub(crate) exports: Exports,
+    /// How long documents are kept, by the kind of record.
+    pub(crate) retention: Rules,
+}
+
+/// What `advisory update` fetches where no mirror is named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Exports {
+    /// Where exports by ecosystem lie; OSV's own by default.
+    pub(crate) url: Option<String>,
+    pub(crate) ecosystems: Vec<String>,
+    /// A file or URL: CISA's catalogue of what is exploited, and FIRST's scores.
+    pub(crate) kev: Option<String>,
+    pub(crate) epss: Option<String>,
+}
+
+/// Which logs this home witnesses, and which witnesses its own logs ask.
+#[derive(Clone, Debug)]
+pub(crate) struct WitnessSettings {
+    pub(crate) logs: Vec<NoteKey>,
+    pub(crate) ask: Vec<(CosignerKey, Url)>,
+    /// How many must cosign before anything is acknowledged; 0 shows the lack and goes on.
+    pub(crate) at_least: usize,
+    pub(crate) of: BTreeSet<LogName>,
+    pub(crate) patience_ms: u64,
+    /// PEM of the authorities of witnesses on other machines; those of this system where absent.
+    pub(crate) ca: Option<PathBuf>,
+}
+
+impl Default for WitnessSettings {
+    fn default() -> Self {
+        Self {
+            logs: Vec::new(),
+            ask: Vec::new(),
+            at_least: 0,
+            of: LOGS.iter().copied().collect(),
+            patience_ms: 2000,
+            ca: None,
+        }
+    }
+}
+
+/// The logs of a home.
+const LOGS: &[LogName] = &[LogName::Evidence, LogName::Signing, LogName::Certificates];
+
+/// How the console speaks TLS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ConsoleTls {
+    pub(crate) on: bool,
+    /// PEM of the certificate's chain and its key; without them one by this home's own authority.
+    pub(crate) certificate: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
 }
 
 /// How the gates behave, beyond what they do with the unknown.
@@ -65,6 +144,15 @@ impl Default for Gates {
             feed: false,
         }
     }
+}
+
+/// Where `run` tells what it ran.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Telemetry {
+    /// Base URL of an OTLP/HTTP endpoint.
+    pub(crate) otlp: Option<String>,
+    /// A sink of CloudEvents.
+    pub(crate) cdevents: Option<String>,
 }
 
 /// Where to listen. A default may move to a free port, an explicit address may not.
@@ -100,8 +188,21 @@ pub(crate) const DEFAULT: &str = r#"# Linkward's settings. Every line shows its 
 # exclude = ["testdata/**", "**/testdata/**"]  # lockfiles that are no dependencies of this project; `up` counts them
 
 [console]
-# listen = "127.0.0.1:7070"        # console, API, log tiles, /metrics: loopback only
+# listen = "127.0.0.1:7070"        # console, API, log tiles, /metrics; beyond loopback it takes login and tls
 # hosts = []                       # further Host names that the console answers to
+# login = "off"                    # "on": only who is logged in sees the console; tokens by `linkward token add`
+# tls = "off"                      # "on": by this home's own authority, or by the two files below
+# certificate = ""                 # PEM: the console's certificate with its chain
+# key = ""                         # PEM: its key
+
+[login]
+# issuer = ""                      # an OpenID provider for people, beside tokens: its issuer URL
+# client_id = "linkward"           # as it is registered there, with CONSOLE/login/back as its redirect
+# client_secret = ""               # file with the client's secret; a public client has none
+# ca = ""                          # PEM of the provider's authority; by default those of this system
+# scopes = ["openid", "email", "profile"]
+# roles = []                       # who is what: ["groups=oncall:responder", "email=ann@example.com:admin"]
+# hours = 8                        # how long a login lasts
 
 [admission]
 # listen = "127.0.0.1:7443"        # the Kubernetes admission webhook, TLS with this home's own authority
@@ -119,16 +220,57 @@ pub(crate) const DEFAULT: &str = r#"# Linkward's settings. Every line shows its 
 [deploy]
 # soak_seconds = 300               # how long a revision must have been ready to be one to go back to
 
+[cluster]
+# server = ""                      # the API server that is watched and where rollbacks go: a URL, or "in-cluster"
+# ca = ""                          # its authority, PEM
+# token = ""                       # file with the account's token; or a client certificate:
+# certificate = ""
+# key = ""
+
+[revoke]
+# people = 1                       # how many people it takes to revoke, and to take a revocation back
+# keys = []                        # theirs, where it takes several: as `linkward admit break-glass key` prints them
+
+[rollback]
+# auto = "off"                     # "on": workloads that run what is revoked go back by themselves
+# environments = []                # where: ["staging", "production"]
+# most_per_hour = 10               # how many
+# presence_minutes = 480           # only for this long after `linkward rollback --present`
+
 [trust]
 # builtin_root_max_age_days = 365  # older than this, the built-in Sigstore trust root proves nothing
+# max_age_days = 30                # how long a root of `linkward trust` counts after its repository confirmed it
 # allowed_signers = ""             # file of ssh-keygen(1) ALLOWED SIGNERS: whose signed commits are proven
+# keyring = ""                     # file of `gpg --export`: whose OpenPGP signatures of commits are proven
 
 [advisory]
 # mirror = ""                      # a database (.lwa) or records that `linkward advisory update` takes
+# mirror_key = ""                  # who signs the mirror's list of deltas, as `linkward advisory key` prints it; the mirror may be a URL then
 # max_age_days = 7                 # older than this, advisory data proves nothing to be unaffected
+# url = ""                         # without a mirror: where exports lie as ECOSYSTEM/all.zip; OSV's public ones by default
+# ecosystems = []                  # which to fetch, as OSV spells them: ["npm", "Debian"]; those of languages by default
+# kev = ""                         # CISA's catalogue of what is exploited, JSON: a file or a URL
+# epss = ""                        # FIRST's scores, CSV, packed or not: a file or a URL
+
 [sigstore]
 # url = "http://127.0.0.1:7070"    # where clients reach the signing services; the console's address by default
 # dangerous_test_issuer = false    # true: whoever may use this home can mint any identity. For tests alone
+
+[witness]
+# logs = []                        # logs of others that this home witnesses: their verifier keys
+# ask = []                         # witnesses that this home's logs ask: "VKEY URL", as their `linkward witness` prints it
+# at_least = 0                     # how many must cosign before anything is acknowledged; 0: publish and show the lack
+# of = ["evidence", "signing", "certificates"]  # which of this home's logs ask them
+# patience_ms = 2000               # how long they may take
+# ca = ""                          # PEM of the authorities of https witnesses; by default those of this system
+
+[retention]
+# events_days = 0                  # for how many days documents of records of a kind are kept; 0: for ever. Also of
+# decisions_days = 0               # claim, proof, refusal, sbom and observation: `linkward retention plan` shows what goes
+
+[telemetry]
+# otlp = ""                        # OTLP/HTTP endpoint that `run` sends a span of each step to
+# cdevents = ""                    # sink of CloudEvents that `run` sends a CDEvent of each step to
 
 # Whose identity tokens get signing certificates; none by default. kind: github, gitlab, kubernetes, buildkite, generic.
 ## [[issuer]]
@@ -146,7 +288,8 @@ const EXCLUDED: &[&str] = &["testdata/**", "**/testdata/**"];
 const KNOWN: &[(&str, &[&str])] = &[
     ("home", &["tenant", "environment"]),
     ("project", &["exclude"]),
-    ("console", &["listen", "hosts"]),
+    ("console", &["listen", "hosts", "login", "tls", "certificate", "key"]),
+    ("login", &["issuer", "client_id", "client_secret", "ca", "scopes", "roles", "hours"]),
     (
         "admission",
         &[
@@ -164,9 +307,15 @@ const KNOWN: &[(&str, &[&str])] = &[
         ],
     ),
     ("deploy", &["soak_seconds"]),
-    ("trust", &["builtin_root_max_age_days", "allowed_signers"]),
-    ("advisory", &["mirror", "max_age_days"]),
+    ("trust", &["builtin_root_max_age_days", "max_age_days", "allowed_signers", "keyring"]),
+    ("advisory", &["mirror", "mirror_key", "max_age_days", "url", "ecosystems", "kev", "epss"]),
+    ("cluster", &["server", "ca", "token", "certificate", "key"]),
+    ("revoke", &["people", "keys"]),
+    ("rollback", &["auto", "environments", "most_per_hour", "presence_minutes"]),
     ("sigstore", &["url", "dangerous_test_issuer"]),
+    ("telemetry", &["otlp", "cdevents"]),
+    ("retention", crate::retention::KEYS),
+    ("witness", &["logs", "ask", "at_least", "of", "patience_ms", "ca"]),
 ];
 
 impl Default for Config {
@@ -180,16 +329,39 @@ impl Default for Config {
             admission: local(7443),
             admission_names: Vec::new(),
             hosts: Vec::new(),
+            login: false,
+            console_tls: ConsoleTls::default(),
+            oidc: crate::login::Settings {
+                client_id: "linkward".to_owned(),
+                scopes: ["openid", "email", "profile"].map(str::to_owned).to_vec(),
+                ..crate::login::Settings::default()
+            },
+            login_hours: 8,
             on_unknown: OnUnknown::Deny,
             gates: Gates::default(),
+            cluster: None,
+            automatic: Automatic {
+                on: false,
+                environments: Vec::new(),
+                most_per_hour: 10,
+                presence_millis: 480 * 60_000,
+            },
+            revoke: GlassKeys { keys: Vec::new(), people: 1 },
             soak_seconds: 300,
             builtin_root_max_age_days: 365,
+            trust_max_age_days: 30,
             sigstore_url: None,
             dangerous_test_issuer: false,
             issuers: Vec::new(),
+            telemetry: Telemetry::default(),
             allowed_signers: None,
+            keyring: None,
             advisory_mirror: None,
+            advisory_mirror_key: None,
             advisory_max_age_days: 7,
+            witness: WitnessSettings::default(),
+            exports: Exports::default(),
+            retention: Rules::default(),
         }
     }
 }
@@ -206,7 +378,20 @@ impl Config {
         let mut reader = Reader { text, faults: Vec::new() };
         let mut config = Self::default();
         match DeTable::parse(text) {
-            Ok(document) => reader.document(document.get_ref(), &mut config),
+            Ok(document) => {
+                reader.document(document.get_ref(), &mut config);
+                if let Some(message) = config.exposed() {
+                    let listen =
+                        document.get_ref().get("console").and_then(|section| match section.get_ref() {
+                            DeValue::Table(table) => table.get("listen"),
+                            _ => None,
+                        });
+                    // Where a variable says it, the last check below tells.
+                    if let Some(listen) = listen {
+                        reader.fault(listen.span().start, format!("listen: {message}"));
+                    }
+                }
+            }
             Err(error) => {
                 let at = error.span().map_or(0, |span| span.start);
                 reader.fault(at, error.message().to_owned());
@@ -225,7 +410,25 @@ impl Config {
                 }
             }
         }
+        if reader.faults.is_empty()
+            && let Some(message) = config.exposed()
+        {
+            reader.faults.push(ConfigFault { line: 0, column: 0, message });
+        }
         if reader.faults.is_empty() { Ok(config) } else { Err(reader.faults) }
+    }
+
+    /// Why the console may not listen where it is told to.
+    fn exposed(&self) -> Option<String> {
+        let address = self.listen.address;
+        let lacking = match (self.login, self.console_tls.on) {
+            _ if address.ip().is_loopback() => return None,
+            (true, true) => return None,
+            (false, false) => "login = \"on\" and tls = \"on\"",
+            (false, true) => "login = \"on\"",
+            (true, false) => "tls = \"on\"",
+        };
+        Some(format!("`{address}` is not a loopback address: that takes {lacking} in [console]"))
     }
 
     /// The settings of a gate; one that follows a feed has a lease.
@@ -326,20 +529,44 @@ fn set(config: &mut Config, section: &str, key: &str, given: &Given<'_>) -> Resu
             let parsed = globs.iter().map(|glob| Pattern::parse(glob)).collect::<Result<_, _>>();
             config.exclude = parsed.map_err(|error| error.to_string())?;
         }
-        ("console", "listen") => config.listen = listen(given)?,
+        ("console", "listen") => config.listen = address(given)?,
         ("console", "hosts") => config.hosts = list(given)?,
+        ("console", "login") => config.login = switch(given)?,
+        ("console", "tls") => config.console_tls.on = switch(given)?,
+        ("console", "certificate") => config.console_tls.certificate = file(given)?,
+        ("console", _) => config.console_tls.key = file(given)?,
+        ("login", "hours") => config.login_hours = number(given, 1, 168, "hours")?,
+        ("login", key) => set_login(&mut config.oidc, key, given)?,
         // The webhook speaks TLS and tells nobody anything but a decision: API servers reach it from elsewhere.
         ("admission", "listen") => config.admission = address(given)?,
         ("admission", "names") => config.admission_names = list(given)?,
         ("admission", "on_unknown") => config.on_unknown = deny_or_warn(given)?,
         ("admission", key) => set_gate(&mut config.gates, key, given)?,
         ("deploy", "soak_seconds") => config.soak_seconds = number(given, 0, 30 * 86_400, "seconds")?,
+        ("cluster", key) => set_cluster(&mut config.cluster, key, text(given)?),
+        ("revoke", "people") => {
+            config.revoke.people = usize::try_from(number(given, 1, 10, "people")?).unwrap_or(1);
+        }
+        ("revoke", _) => {
+            config.revoke.keys =
+                each(given, |text| text.parse::<NoteKey>().map_err(|error| error.to_string()))?;
+        }
+        ("rollback", key) => set_rollback(&mut config.automatic, key, given)?,
         ("sigstore", "url") => {
             let url = text(given)?.trim_end_matches('/');
             if !(url.starts_with("https://") || url.starts_with("http://")) {
                 return Err(format!("`{url}` is no URL; write it as https://sigstore.example.com"));
             }
             config.sigstore_url = Some(url.to_owned());
+        }
+        ("telemetry", key) => {
+            let url = text(given)?;
+            let wanted = (!url.is_empty()).then(|| crate::client::Url::parse(url).map(|_| url.to_owned()));
+            let url = wanted.transpose().map_err(|error| error.to_string())?;
+            match key {
+                "otlp" => config.telemetry.otlp = url,
+                _ => config.telemetry.cdevents = url,
+            }
         }
         ("sigstore", "dangerous_test_issuer") => {
             config.dangerous_test_issuer = match given {
@@ -352,16 +579,99 @@ fn set(config: &mut Config, section: &str, key: &str, given: &Given<'_>) -> Resu
             }
         }
         ("trust", "builtin_root_max_age_days") => config.builtin_root_max_age_days = days(given)?,
+        ("trust", "max_age_days") => config.trust_max_age_days = days(given)?,
         ("trust", "allowed_signers") => {
             config.allowed_signers = Some(text(given)?).filter(|path| !path.is_empty()).map(PathBuf::from);
+        }
+        ("trust", "keyring") => {
+            config.keyring = Some(text(given)?).filter(|path| !path.is_empty()).map(PathBuf::from);
         }
         ("advisory", "mirror") => {
             config.advisory_mirror = Some(text(given)?).filter(|text| !text.is_empty()).map(Into::into);
         }
+        ("advisory", "mirror_key") => {
+            let key = Some(text(given)?).filter(|text| !text.is_empty()).map(str::parse).transpose();
+            config.advisory_mirror_key =
+                key.map_err(|error: linkward_ledger::key::NoteKeyError| error.to_string())?;
+        }
+        ("advisory", "url") => {
+            let url = Some(text(given)?).filter(|text| !text.is_empty());
+            url.map(crate::client::Url::parse).transpose().map_err(|error| error.to_string())?;
+            config.exports.url = url.map(str::to_owned);
+        }
+        ("advisory", "ecosystems") => config.exports.ecosystems = list(given)?,
+        ("advisory", "kev") => {
+            config.exports.kev = Some(text(given)?).filter(|text| !text.is_empty()).map(str::to_owned);
+        }
+        ("advisory", "epss") => {
+            config.exports.epss = Some(text(given)?).filter(|text| !text.is_empty()).map(str::to_owned);
+        }
         ("advisory", "max_age_days") => config.advisory_max_age_days = days(given)?,
+        ("retention", key) => {
+            let days = u32::try_from(number(given, 0, 36_500, "days")?).unwrap_or(0);
+            crate::retention::set(&mut config.retention, key, days)?;
+        }
+        ("witness", key) => set_witness(&mut config.witness, key, given)?,
         _ => return Err("is not a setting".to_owned()),
     }
     Ok(())
+}
+
+fn set_login(login: &mut crate::login::Settings, key: &str, given: &Given<'_>) -> Result<(), String> {
+    match key {
+        "issuer" => {
+            let issuer = Some(text(given)?).filter(|text| !text.is_empty());
+            issuer.map(Url::parse).transpose().map_err(|error| error.to_string())?;
+            login.issuer = issuer.map(str::to_owned);
+        }
+        "client_id" => text(given)?.clone_into(&mut login.client_id),
+        "client_secret" => login.client_secret = file(given)?,
+        "ca" => login.ca = file(given)?,
+        "scopes" => {
+            login.scopes = list(given)?;
+            if !login.scopes.iter().any(|scope| scope == "openid") {
+                return Err("one of the scopes must be \"openid\"".to_owned());
+            }
+        }
+        _ => login.roles = each(given, str::parse)?,
+    }
+    Ok(())
+}
+
+/// A file's path; nothing where the text is empty.
+fn file(given: &Given<'_>) -> Result<Option<PathBuf>, String> {
+    Ok(Some(text(given)?).filter(|path| !path.is_empty()).map(PathBuf::from))
+}
+
+fn set_witness(witness: &mut WitnessSettings, key: &str, given: &Given<'_>) -> Result<(), String> {
+    match key {
+        "logs" => {
+            witness.logs = each(given, |text| text.parse::<NoteKey>().map_err(|error| error.to_string()))?
+        }
+        "ask" => witness.ask = each(given, asked)?,
+        "at_least" => witness.at_least = usize::try_from(number(given, 0, 64, "witnesses")?).unwrap_or(0),
+        "of" => {
+            let log = |text: &str| {
+                let names: Vec<_> = LOGS.iter().map(|log| log.as_str()).collect();
+                let found = LOGS.iter().copied().find(|log| log.as_str() == text);
+                found.ok_or_else(|| format!("`{text}` is not a log; there are {}", names.join(", ")))
+            };
+            witness.of = each(given, log)?.into_iter().collect();
+        }
+        "patience_ms" => {
+            witness.patience_ms = u64::try_from(number(given, 10, 60_000, "milliseconds")?).unwrap_or(2000);
+        }
+        "ca" => witness.ca = Some(text(given)?).filter(|path| !path.is_empty()).map(PathBuf::from),
+        _ => return Err("is not a setting".to_owned()),
+    }
+    Ok(())
+}
+
+/// `VKEY URL`.
+fn asked(text: &str) -> Result<(CosignerKey, Url), String> {
+    let (key, url) = text.split_once(' ').ok_or_else(|| format!("`{text}` must be VKEY URL"))?;
+    let key = key.parse::<CosignerKey>().map_err(|error| error.to_string())?;
+    Ok((key, Url::parse(url.trim()).map_err(|error| format!("{error:#}"))?))
 }
 
 fn set_gate(gates: &mut Gates, key: &str, given: &Given<'_>) -> Result<(), String> {
@@ -385,15 +695,48 @@ fn set_gate(gates: &mut Gates, key: &str, given: &Given<'_>) -> Result<(), Strin
             gates.glass.people = usize::try_from(number(given, 1, 10, "people")?).unwrap_or(1);
         }
         "feed" => {
-            gates.feed = match text(given)? {
-                "on" => true,
-                "off" => false,
-                other => return Err(format!("`{other}` must be \"on\" or \"off\"")),
-            }
+            gates.feed = switch(given)?;
         }
         _ => return Err("is not a setting".to_owned()),
     }
     Ok(())
+}
+
+fn set_cluster(cluster: &mut Option<Cluster>, key: &str, value: &str) {
+    if value.is_empty() {
+        return;
+    }
+    let cluster = cluster.get_or_insert_default();
+    match key {
+        "server" => value.clone_into(&mut cluster.server),
+        "ca" => cluster.ca = Some(value.into()),
+        "token" => cluster.token = Some(value.into()),
+        "certificate" => cluster.certificate = Some(value.into()),
+        _ => cluster.key = Some(value.into()),
+    }
+}
+
+fn set_rollback(automatic: &mut Automatic, key: &str, given: &Given<'_>) -> Result<(), String> {
+    match key {
+        "auto" => automatic.on = switch(given)?,
+        "environments" => {
+            automatic.environments = each(given, |text| text.parse().map_err(|error| format!("{error}")))?;
+        }
+        "most_per_hour" => {
+            automatic.most_per_hour = usize::try_from(number(given, 1, 100_000, "rollbacks")?).unwrap_or(1);
+        }
+        _ => automatic.presence_millis = number(given, 1, 7 * 1440, "minutes")? * 60_000,
+    }
+    Ok(())
+}
+
+/// `on` or `off`.
+fn switch(given: &Given<'_>) -> Result<bool, String> {
+    match text(given)? {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        other => Err(format!("`{other}` must be \"on\" or \"off\"")),
+    }
 }
 
 fn each<T>(given: &Given<'_>, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
@@ -440,18 +783,6 @@ fn address(given: &Given<'_>) -> Result<Listen, String> {
     Ok(Listen { address, explicit: true })
 }
 
-fn listen(given: &Given<'_>) -> Result<Listen, String> {
-    let listen = address(given)?;
-    if listen.address.ip().is_loopback() {
-        Ok(listen)
-    } else {
-        Err(format!(
-            "`{}` is not a loopback address; there is no login yet, so put a proxy with one in front",
-            listen.address
-        ))
-    }
-}
-
 fn days(given: &Given<'_>) -> Result<i64, String> {
     number(given, 1, 3650, "days")
 }
@@ -484,70 +815,4 @@ fn unknown(what: &str, name: &str, known: &[&str]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn none(_: &str) -> Option<String> {
-        None
-    }
-
-    #[test]
-    fn the_default_file_is_valid_with_and_without_its_comment_marks() {
-        assert!(Config::parse(DEFAULT, none).is_ok());
-        let active: String = DEFAULT
-            .lines()
-            .map(|line| line.strip_prefix("# ").filter(|rest| rest.contains(" = ")).unwrap_or(line))
-            .flat_map(|line| [line, "\n"])
-            .collect();
-        let config = Config::parse(&active, none).unwrap();
-        assert!(config.listen.explicit);
-        assert_eq!(config.builtin_root_max_age_days, 365);
-    }
-
-    #[test]
-    fn every_fault_is_reported_with_its_place() {
-        let text = "[home]\ntenant = \"Big Corp\"\ncolour = 1\n\n[consol]\n\n[console]\nlisten = \"0.0.0.0:80\"\n\
-                    [trust]\nbuiltin_root_max_age_days = true\n";
-        let faults = Config::parse(text, none).unwrap_err();
-        let places: Vec<_> = faults.iter().map(|fault| (fault.line, fault.column)).collect();
-        assert_eq!(places.len(), 5, "{faults:?}");
-        for place in [(2, 10), (3, 1), (5, 2), (8, 10), (10, 29)] {
-            assert!(places.contains(&place), "{place:?} in {faults:?}");
-        }
-        let broken = Config::parse("[home\n", none).unwrap_err();
-        assert_eq!(broken.first().map(|fault| fault.line), Some(1));
-    }
-
-    #[test]
-    fn gates_are_set_as_strictly_as_they_are_written() {
-        let text = "[admission]\nmodes = [\"dev-*=warn\"]\non_tag = \"node\"\nlease_seconds = 5\n\
-                    images = [\"tekton.dev/Task:spec.steps[].image\"]\n[deploy]\nsoak_seconds = 0\n";
-        let config = Config::parse(text, none).unwrap();
-        assert_eq!((config.gates.scopes.len(), config.gates.images.len()), (1, 1));
-        assert_eq!((config.gates.lease_seconds, config.soak_seconds), (5, 0));
-        for bad in [
-            "modes = [\"dev-*\"]",
-            "modes = [\"dev=off\"]",
-            "on_stale = \"allow\"",
-            "on_tag = \"warn\"",
-            "lease_seconds = 0",
-            "images = [\"Rollout\"]",
-            "break_glass_keys = [\"ann\"]",
-            "break_glass_people = 0",
-            "feed = true",
-        ] {
-            let faults = Config::parse(&format!("[admission]\n{bad}\n"), none).unwrap_err();
-            assert_eq!(faults.len(), 1, "{bad}: {faults:?}");
-            assert_eq!(faults[0].line, 2, "{bad}");
-        }
-    }
-
-    #[test]
-    fn variables_override_the_file() {
-        let config =
-            Config::parse("", |name| (name == "LINKWARD_HOME_ENVIRONMENT").then(|| "production".to_owned()));
-        assert_eq!(config.unwrap().environment.as_str(), "production");
-        let fault = Config::parse("", |name| (name == "LINKWARD_CONSOLE_LISTEN").then(|| "x".to_owned()));
-        assert!(fault.unwrap_err()[0].message.starts_with("LINKWARD_CONSOLE_LISTEN"));
-    }
-}
+mod tests;

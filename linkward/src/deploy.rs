@@ -1,4 +1,4 @@
-//! `deploy`, `rollback` and `canary`: the ledger of what ran, where it can go back to, and whether it may go on.
+//! `deploy` and `canary`: the ledger of what ran, and whether a canary may go on.
 
 use std::path::Path;
 
@@ -84,21 +84,6 @@ pub(crate) fn deploy(command: DeployCommand, home: Option<&Path>, format: Format
     let answer: Value = Access::open(&nearest(home)?)?.ask(Request::Deploy { ask })?;
     show(&answer, format)?;
     Ok(Exit::Allowed)
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Rollback {
-    /// NAMESPACE/KIND/NAME
-    pub(crate) workload: String,
-}
-
-/// Plans: what the newest revision is that is allowed today, and what disqualifies the others.
-pub(crate) fn rollback(args: Rollback, home: Option<&Path>, format: Format) -> Result<Exit> {
-    let ask = Deploy::Plan { workload: args.workload };
-    let answer: Value = Access::open(&nearest(home)?)?.ask(Request::Deploy { ask })?;
-    show(&answer, format)?;
-    let found = answer.pointer("/plan/target").is_some_and(|target| !target.is_null());
-    Ok(if found { Exit::Allowed } else { Exit::Unknown })
 }
 
 #[derive(Debug, Args)]

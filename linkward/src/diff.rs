@@ -58,6 +58,7 @@ struct Objection {
 }
 
 pub(crate) fn run(args: &Args, home: Option<&Path>, format: Format) -> Result<Exit> {
+    crate::sandbox::enter(crate::scan::network(&[&args.old, &args.new]));
     let Loaded { sbom: old, doubts: of_old, .. } = load(&args.old, Look::ByContent)?;
     let Loaded { sbom: new, doubts: of_new, .. } = load(&args.new, Look::ByContent)?;
     let mut doubts: Vec<Doubt> = of_old.into_iter().chain(of_new).collect();

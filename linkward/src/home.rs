@@ -4,9 +4,8 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
-use linkward_issue::Role;
 use linkward_issue::sigstore::ceremony;
-use linkward_issue::sigstore::instance::{Generation, Instance};
+use linkward_issue::sigstore::instance::Instance;
 use linkward_ledger::{LogId, LogName, Visibility};
 use linkward_model::{Code, Digest, Instant};
 use linkward_prove::TrustRoots;
@@ -36,6 +35,36 @@ pub(crate) struct Trust {
     pub(crate) builder: String,
     /// Whoever owns policy.yaml may change policy.
     pub(crate) policy_owner: String,
+    /// The logs that this home went on from when it was restored, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) former: Vec<Former>,
+}
+
+/// The logs of a home before it was restored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Former {
+    pub(crate) id: String,
+    /// When the home was restored.
+    pub(crate) until: Instant,
+    pub(crate) logs: Vec<LogId>,
+    /// Their last checkpoints in the backup, signed notes: origin, size and root.
+    pub(crate) checkpoints: Vec<String>,
+}
+
+impl Trust {
+    /// The same home under new log keys, and so under a new id.
+    pub(crate) fn renamed(old: &Self, keys: &[(LogName, [u8; 32])]) -> Result<Self> {
+        let evidence = keys.iter().find(|(name, _)| *name == LogName::Evidence).context("no evidence key")?;
+        let id = Digest::sha256(&evidence.1).hex().get(..8).unwrap_or("00000000").to_owned();
+        let log = |log: &LogId| -> Result<LogId> {
+            let (_, key) = keys.iter().find(|(name, _)| *name == log.name).context("a log has no new key")?;
+            let origin = format!("{id}.{}.linkward.internal", log.name.as_str());
+            let key = linkward_ledger::key::NoteKey::new(&origin, *key)?.to_string();
+            Ok(LogId { origin, key, ..log.clone() })
+        };
+        let logs = old.logs.iter().map(log).collect::<Result<_>>()?;
+        Ok(Self { id, logs, ..old.clone() })
+    }
 }
 
 /// What a first start made, for the person.
@@ -61,6 +90,11 @@ impl Home {
             .map(|folder| Self { path: folder.join(NAME) })
             .find(Self::exists)
             .ok_or_else(|| Self { path: from.join(NAME) }.missing())
+    }
+
+    /// A folder that holds a home, or is to become one.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_path_buf() }
     }
 
     fn missing(&self) -> anyhow::Error {
@@ -96,8 +130,30 @@ impl Home {
     pub(crate) fn trust(&self) -> Result<Trust> {
         let path = self.path.join("trust.json");
         let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        serde_json::from_slice(&text)
-            .with_context(|| format!("{} is malformed; restore it from a backup", path.display()))
+        let mut trust: Trust = serde_json::from_slice(&text)
+            .with_context(|| format!("{} is malformed; restore it from a backup", path.display()))?;
+        // A rotation that was killed after the instance and before this file: the instance is what counts.
+        if let Some(last) = self.instance()?.and_then(|instance| instance.log_keys.last().cloned()) {
+            for known in trust.logs.iter_mut().filter(|known| known.name == LogName::Signing) {
+                known.key.clone_from(&last.key);
+            }
+        }
+        Ok(trust)
+    }
+
+    /// Where the TUF repository is.
+    pub(crate) fn repository(&self) -> PathBuf {
+        self.path.join("tuf")
+    }
+
+    /// Every key that ever signed what people asked to be signed: SubjectPublicKeyInfo, the current one last.
+    pub(crate) fn artifact_keys(&self) -> Result<Vec<Vec<u8>>> {
+        let known = self.instance()?.map(|instance| instance.artifact_keys).unwrap_or_default();
+        if !known.is_empty() {
+            return Ok(known.into_iter().map(|generation| generation.key.0).collect());
+        }
+        let Some(pem) = self.artifact_key()? else { return Ok(Vec::new()) };
+        Ok(vec![linkward_evidence::rekor::from_pem(&pem).context("artifact.pub is not PEM")?])
     }
 
     /// The private Sigstore of this home, if it has one.
@@ -114,6 +170,9 @@ impl Home {
 
     /// PEM of the key that signs what people ask to be signed; homes of older versions have none yet.
     pub(crate) fn artifact_key(&self) -> Result<Option<String>> {
+        if let Some(last) = self.instance()?.and_then(|instance| instance.artifact_keys.last().cloned()) {
+            return Ok(Some(linkward_issue::pem("PUBLIC KEY", &last.key.0)));
+        }
         let path = self.path.join("artifact.pub");
         match std::fs::read_to_string(&path) {
             Ok(pem) => Ok(Some(pem)),
@@ -131,25 +190,8 @@ impl Home {
         Ok(())
     }
 
-    /// Adds a generation to a key of the private Sigstore. The trust root first: what the new key signs is trusted before
-    /// it signs. Nothing else may have the home open.
-    pub(crate) fn rotate(&self, role: Role, overlap_millis: i64, now: Instant) -> Result<Generation> {
-        let _lock = self.exclusive()?;
-        let trust = self.trust()?;
-        let mut instance = self
-            .instance()?
-            .ok_or_else(|| Failure::new(Code::SigstoreMissing, "this home has no private Sigstore"))?;
-        let name = format!("linkward {}", trust.id);
-        let made = instance.rotate(role, &self.keys(), &name, overlap_millis, now)?.clone();
-        let log = trust.logs.iter().find(|log| log.name == LogName::Signing).context("no signing log")?;
-        let root = serde_json::to_vec_pretty(&instance.trusted_root(log, trust.created)?)?;
-        replace(&self.path.join("trusted_root.json"), &root)?;
-        replace(&self.path.join("sigstore/instance.json"), &serde_json::to_vec_pretty(&instance)?)?;
-        Ok(made)
-    }
-
     /// The home's lock, as the store takes it.
-    fn exclusive(&self) -> Result<std::fs::File> {
+    pub(crate) fn exclusive(&self) -> Result<std::fs::File> {
         let lock = std::fs::File::create(self.path.join("lock"))?;
         if lock.try_lock().is_err() {
             let message = "the home is in use; stop the daemon first";
@@ -256,6 +298,7 @@ fn fill(draft: &Path, now: Instant) -> Result<Created> {
         step_key_id,
         builder: builder.clone(),
         policy_owner: format!("uid {owner}, by the permissions of policy.yaml"),
+        former: Vec::new(),
     };
     let root = sigstore(draft, &trust, now)?;
     let policy = linkward_decide::default_policy(&step_key_id, &builder);
@@ -336,6 +379,8 @@ fn sigstore(home: &Path, trust: &Trust, now: Instant) -> Result<Vec<u8>> {
         certificate_logs: vec![ceremony::certificate_log(&keys, &name, 1, now)?],
         timestamp_authorities: vec![ceremony::timestamp(&keys, &name, 1, now)?],
         test_issuer: Some(ceremony::test_issuer(&keys, &name, now)?),
+        log_keys: Vec::new(),
+        artifact_keys: Vec::new(),
     };
     let log = trust.logs.iter().find(|log| log.name == LogName::Signing).context("no signing log")?;
     let root = instance.trusted_root(log, trust.created)?;
@@ -345,7 +390,7 @@ fn sigstore(home: &Path, trust: &Trust, now: Instant) -> Result<Vec<u8>> {
 }
 
 /// Replaces a file's content whole or not at all.
-fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let draft = path.with_extension("new");
     let _ = std::fs::remove_file(&draft);
     write_new(&draft, bytes)?;
@@ -397,7 +442,7 @@ pub(crate) fn seen_by_daemon(home: &Home) -> Result<()> {
         .find(|log| log.name == LogName::Evidence)
         .context("trust.json names no evidence log")?;
     let key = log.key.parse()?;
-    let from = linkward_record::seen::size(&memory, home.path(), &log.origin).unwrap_or(0);
+    let from = linkward_record::seen::last(&memory, home.path()).map_or(0, |seen| seen.size);
     let answer = ask(&Request::Consistency { from })?;
     let note = answer.get("checkpoint").and_then(serde_json::Value::as_str).unwrap_or("");
     let checkpoint = linkward_ledger::VerifiedCheckpoint::open(note.as_bytes(), &key)?;

@@ -1,24 +1,41 @@
 //! `linkward inspect`: rules over CI workflows, package manifests and text.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use linkward_advisory::Doubt;
+use linkward_evidence::Fault;
+use linkward_inspect::name::Names;
+use linkward_inspect::package::Package;
 use linkward_inspect::{Finding, Weight, is_inspected};
+use linkward_inventory::{inventory, is_lockfile};
 use linkward_model::{Code, Exit};
 use serde_json::json;
 
 use crate::cli::Format;
 use crate::commands::{print, print_json};
+use crate::config::Config;
+use crate::home::Home;
+use crate::sandbox::Network;
 use crate::scan::sarif::{Entry, log};
 use crate::table::{counted, grid, visible};
-use crate::wire::VERSION;
+use crate::wire::{Failure, VERSION};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A folder or a file
+    /// A folder, a file, or a package's archive (npm, crates, PyPI, NuGet, jars)
     #[arg(default_value = ".", value_name = "PATH")]
     path: PathBuf,
+    /// The release before, a folder or archive: say what PATH can do that it could not
+    #[arg(long, value_name = "OLD")]
+    previous: Option<PathBuf>,
+    /// Popular and reserved names, and brands, that packages are held against beside the built-in ones, TOML
+    #[arg(long, value_name = "FILE")]
+    names: Option<PathBuf>,
+    /// A build's log: what it fetched is held against the lockfiles below PATH; may be repeated
+    #[arg(long = "build-log", value_name = "FILE")]
+    build_logs: Vec<PathBuf>,
     /// Findings from this weight on give exit code 1
     #[arg(long, value_enum, default_value_t = FailOn::Medium)]
     fail_on: FailOn,
@@ -40,9 +57,22 @@ enum Kind {
     Sarif,
 }
 
-pub(crate) fn run(args: &Args, format: Format) -> Result<Exit> {
-    let (files, mut doubts) = read(&args.path)?;
+pub(crate) fn run(args: &Args, home: Option<&Path>, format: Format) -> Result<Exit> {
+    crate::sandbox::enter(Network::GivenUp);
+    let (files, mut doubts) = match &args.previous {
+        // The rules look at both releases; what is new is asked here.
+        Some(_) => (Vec::new(), Vec::new()),
+        None => read(&args.path)?,
+    };
     let mut findings: Vec<Finding> = Vec::new();
+    let mut looked_at = files.len();
+    if let Some(previous) = &args.previous {
+        let (old, new) = (release(previous)?, release(&args.path)?);
+        findings.extend(new.gained(&old));
+        looked_at = new.files();
+    } else if args.path.is_dir() {
+        looked_at += dependencies(args, home, &mut findings, &mut doubts)?;
+    }
     for (path, bytes) in &files {
         match linkward_inspect::inspect(path, bytes) {
             Ok(found) => findings.extend(found),
@@ -50,7 +80,7 @@ pub(crate) fn run(args: &Args, format: Format) -> Result<Exit> {
             Err(fault) => doubts.push(Doubt::new(fault.code, fault.to_string())),
         }
     }
-    if files.is_empty() {
+    if looked_at == 0 {
         let detail = format!("nothing in {} is of a kind that rules look at", args.path.display());
         doubts.push(Doubt::new(Code::NothingFound, detail));
     }
@@ -58,9 +88,9 @@ pub(crate) fn run(args: &Args, format: Format) -> Result<Exit> {
     match (args.report, format) {
         (Some(Kind::Sarif), _) => print_json(&sarif(&findings, &doubts))?,
         (None, Format::Json) => print_json(&json!({
-            "version": VERSION, "files": files.len(), "findings": findings, "doubts": doubts,
+            "version": VERSION, "files": looked_at, "findings": findings, "doubts": doubts,
         }))?,
-        (None, Format::Table) => print(&table(&findings, &doubts, files.len()))?,
+        (None, Format::Table) => print(&table(&findings, &doubts, looked_at))?,
     }
     let threshold = match args.fail_on {
         FailOn::Low => Weight::Low,
@@ -75,6 +105,88 @@ pub(crate) fn run(args: &Args, format: Format) -> Result<Exit> {
     })
 }
 
+/// One release: its archive, or its folder.
+fn release(path: &Path) -> Result<Package> {
+    let failure = |fault: Fault| Failure::new(fault.code, format!("{}: {fault}", path.display()));
+    if path.is_dir() {
+        let mut package = Package::default();
+        let walked = linkward_collect::walk(path, &|_| true, &[])
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        if let Some(skipped) = walked.skipped.first() {
+            let message = format!("{} was not read: {}", skipped.path, skipped.why);
+            return Err(Failure::new(Code::SbomIncomplete, message).into());
+        }
+        walked.files.iter().try_for_each(|(name, bytes)| package.add(name, bytes)).map_err(failure)?;
+        return Ok(package);
+    }
+    Ok(Package::archive(&bounded(path)?).map_err(failure)?)
+}
+
+fn bounded(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    file.take(MAX_ARCHIVE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_ARCHIVE {
+        let message = format!("{} is larger than {MAX_ARCHIVE} bytes", path.display());
+        return Err(Failure::new(Code::TooLarge, message).into());
+    }
+    Ok(bytes)
+}
+
+/// What lockfiles name, held against names and build logs. The number of lockfiles.
+fn dependencies(
+    args: &Args,
+    home: Option<&Path>,
+    findings: &mut Vec<Finding>,
+    doubts: &mut Vec<Doubt>,
+) -> Result<usize> {
+    let list = args
+        .names
+        .as_ref()
+        .map(|path| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display())));
+    let names = Names::read(list.transpose()?.as_deref())
+        .map_err(|fault| Failure::new(fault.code, format!("the list of names: {fault}")))?;
+    // Samples for tests are no dependencies of the project.
+    let config = Home::find(home, &args.path).map_or_else(|_| Ok(Config::default()), |home| home.config())?;
+    let wanted = |name: &str| {
+        is_lockfile(name).is_some() && !config.exclude.iter().any(|pattern| pattern.matches(name))
+    };
+    let walked = linkward_collect::walk(&args.path, &wanted, &[])
+        .with_context(|| format!("cannot read {}", args.path.display()))?;
+    let mut locked = Vec::new();
+    for file in &walked.files {
+        let found = inventory("project", std::slice::from_ref(file));
+        doubts.extend(found.faults.iter().map(|fault| Doubt::new(fault.code, fault.to_string())));
+        let others = found.sbom.components.into_iter().filter(|component| component.kind != "application");
+        for purl in others.filter_map(|component| component.purl) {
+            findings.extend(names.judge(&purl, &file.0));
+            locked.push(purl);
+        }
+    }
+    for log in &args.build_logs {
+        let bytes = bounded(log)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let shown = log.to_string_lossy();
+        let fetched = linkward_inspect::build_log::read(&text);
+        if fetched.is_empty() {
+            doubts.push(Doubt::new(Code::NothingFound, format!("{shown} names nothing that was fetched")));
+        }
+        findings.extend(linkward_inspect::build_log::compare(&shown, &fetched, &locked));
+        // What builds print is kept and shared like any file.
+        match linkward_inspect::inspect(&format!("{shown}.log"), text.as_bytes()) {
+            Ok(found) => findings
+                .extend(found.into_iter().map(|finding| Finding { path: shown.to_string(), ..finding })),
+            Err(fault) => doubts.push(Doubt::new(fault.code, fault.to_string())),
+        }
+    }
+    Ok(walked.files.len() + args.build_logs.len())
+}
+
+/// Largest archive or log.
+const MAX_ARCHIVE: u64 = 256 << 20;
+/// Ends of names that tell a package's archive.
+const ARCHIVES: &[&str] = &[".tgz", ".tar.gz", ".crate", ".whl", ".zip", ".nupkg", ".jar", ".gem", ".tar"];
+
 type Files = Vec<(String, Vec<u8>)>;
 
 fn read(path: &Path) -> Result<(Files, Vec<Doubt>)> {
@@ -85,6 +197,13 @@ fn read(path: &Path) -> Result<(Files, Vec<Doubt>)> {
             Doubt::new(Code::SbomIncomplete, format!("{} was not read: {}", skipped.path, skipped.why))
         });
         return Ok((walked.files, skipped.collect()));
+    }
+    let file_name = path.to_string_lossy();
+    if ARCHIVES.iter().any(|end| file_name.ends_with(end)) {
+        let files = linkward_inspect::package::files(&bounded(path)?)
+            .map_err(|fault| Failure::new(fault.code, format!("{}: {fault}", path.display())))?;
+        let wanted = files.into_iter().filter(|(name, _)| is_inspected(name));
+        return Ok((wanted.collect(), Vec::new()));
     }
     let size = std::fs::metadata(path).with_context(unread)?.len();
     if size > linkward_inspect::MAX_FILE as u64 {

@@ -61,7 +61,7 @@ impl Witnesses {
     }
 }
 
-fn log_name(text: &str) -> Result<LogName, String> {
+pub(crate) fn log_name(text: &str) -> Result<LogName, String> {
     [LogName::Evidence, LogName::Signing]
         .into_iter()
         .find(|name| name.as_str() == text)

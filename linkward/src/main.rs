@@ -4,28 +4,46 @@ mod access;
 mod admit;
 mod advisory;
 mod affected;
+mod apk;
+mod backup;
 mod cli;
 mod client;
+mod cluster;
 mod commands;
 mod config;
 mod deploy;
 mod detect;
 mod diff;
 mod engine;
+mod fetch;
 mod home;
+mod image;
 mod inspect;
+mod instance;
 mod issuers;
+mod keys;
+mod layout;
 mod log_proof;
+mod login;
+mod lookup;
 mod measures;
 mod monitor;
 mod node;
+mod notation;
+mod planned;
 mod policy;
 mod progress;
 mod progressive;
 mod project;
 mod records;
+mod release;
 mod replica;
+mod retention;
 mod revoke;
+mod rollback;
+mod rotation;
+mod rpm;
+mod sandbox;
 mod sbom;
 mod scan;
 mod serve;
@@ -33,11 +51,16 @@ mod sign;
 mod signing;
 mod sigstore;
 mod socket;
+mod spool;
 mod table;
+mod telemetry;
+mod token;
+mod trust;
 mod up;
 mod verify;
 mod vex;
 mod wire;
+mod witness;
 
 use std::process::ExitCode;
 
@@ -45,7 +68,6 @@ use clap::Parser as _;
 use linkward_model::Exit;
 
 use crate::cli::{Cli, Format};
-use crate::wire::Failure;
 
 fn main() -> ExitCode {
     let mut args: Vec<std::ffi::OsString> = std::env::args_os().collect();
@@ -65,6 +87,7 @@ fn main() -> ExitCode {
         }
     };
     let format = cli.format;
+    linkward_issue::passphrases_from(keys::passphrase);
     match commands::run(cli) {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(error) => {
@@ -76,7 +99,7 @@ fn main() -> ExitCode {
 
 /// An error is 2, unless it says that something needed is missing: then nothing was decided.
 fn exit_of(error: &anyhow::Error) -> Exit {
-    let code = error.downcast_ref::<Failure>().and_then(|failure| failure.code);
+    let code = wire::code_of(error);
     match code.map(linkward_model::Code::blame) {
         Some(linkward_model::Blame::Missing) => Exit::Unknown,
         _ => Exit::Error,
@@ -85,7 +108,7 @@ fn exit_of(error: &anyhow::Error) -> Exit {
 
 #[expect(clippy::print_stderr, reason = "errors are for the person at the terminal")]
 fn report(error: &anyhow::Error, format: Format) {
-    let code = error.downcast_ref::<Failure>().and_then(|failure| failure.code);
+    let code = wire::code_of(error);
     if format == Format::Json {
         let body = serde_json::json!({ "version": wire::VERSION, "error": { "code": code, "message": format!("{error:#}") } });
         eprintln!("{body}");

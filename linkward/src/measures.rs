@@ -14,7 +14,7 @@ use crate::wire::Request;
 
 #[derive(Debug, Args)]
 pub(crate) struct Measures {
-    /// Write Prometheus rules, OpenSLO documents and a Grafana board into a folder instead
+    /// Write Prometheus rules, OpenSLO documents and Grafana boards into a folder instead
     #[arg(long, value_name = "DIR")]
     pub(crate) export: Option<PathBuf>,
 }
@@ -42,6 +42,18 @@ pub(crate) fn run(args: &Measures, home: Option<&Path>, format: Format) -> Resul
             ))?;
         }
     }
+    if format != Format::Json {
+        for budget in answer.get("budgets").and_then(Value::as_array).into_iter().flatten() {
+            let left = budget["left"]
+                .as_f64()
+                .map_or_else(|| "no data".to_owned(), |left| format!("{:.0} %", left * 100.0));
+            print(&format!(
+                "budget {:<38} {left:>9} left     {}\n",
+                text(budget, "name"),
+                text(budget, "detail")
+            ))?;
+        }
+    }
     let is = |state: &str| all.iter().any(|measure| text(measure, "state") == state);
     Ok(if is("missed") {
         Exit::Denied
@@ -58,12 +70,14 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 
 fn export(folder: &Path) -> Result<Exit> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let board = serde_json::to_string_pretty(&linkward_measure::grafana())?;
-    for (name, content) in [
-        ("prometheus-rules.yaml", linkward_measure::prometheus_rules()),
-        ("openslo.yaml", linkward_measure::openslo()),
-        ("grafana-board.json", board),
-    ] {
+    let mut files = vec![
+        ("prometheus-rules.yaml".to_owned(), linkward_measure::prometheus_rules()),
+        ("openslo.yaml".to_owned(), linkward_measure::openslo()),
+    ];
+    for (name, board) in linkward_measure::grafana() {
+        files.push((format!("grafana-{name}.json"), serde_json::to_string_pretty(&board)?));
+    }
+    for (name, content) in files {
         let path = folder.join(name);
         std::fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
         print(&format!("wrote {}\n", path.display()))?;

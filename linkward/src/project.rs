@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::cli;
 use crate::home::Home;
+use crate::planned::Planned;
 use crate::wire::{Document, Found, Ingest, Reason, Source};
 
 /// What the lockfiles of a project say.
@@ -161,13 +162,20 @@ fn source_of(path: &Path) -> Source {
     }
 }
 
-pub(crate) fn run_step(args: &cli::Run, home: &Home, builder: &str, from: &Path) -> Result<Ran> {
+pub(crate) fn run_step(
+    args: &cli::Run,
+    home: &Home,
+    builder: &str,
+    from: &Path,
+    planned: Option<&Planned>,
+) -> Result<Ran> {
     let project = home.project();
     let exclude = home.config()?.exclude;
     let seen = inventory(project, &exclude)?;
     let checkout = source(project).ok();
     let (lock, _) = walked(project, &exclude, &|_| false, &[])?;
-    let materials = lock.files.iter().map(|(name, bytes)| (name.clone(), Digest::sha256(bytes))).collect();
+    let materials: step::Listing =
+        lock.files.iter().map(|(name, bytes)| (name.clone(), Digest::sha256(bytes))).collect();
     let directory = from.strip_prefix(project).map_or_else(
         |_| ".".to_owned(),
         |path| match path.to_string_lossy() {
@@ -188,18 +196,23 @@ pub(crate) fn run_step(args: &cli::Run, home: &Home, builder: &str, from: &Path)
         directory,
         variables: &args.variables,
     };
+    if let Some(planned) = planned {
+        planned.takes(&materials)?;
+    }
     let step = step::run(&plan, materials, products, Instant::now)?;
     let source = linkward_issue::Source {
         remote: checkout.as_ref().and_then(|seen| seen.remote.as_ref()).map(ToString::to_string),
         revision: checkout.as_ref().map(|seen| seen.revision.clone()),
         clean: checkout.as_ref().is_some_and(|seen| seen.tree.is_clean()),
     };
+    let ci = linkward_issue::Ci::detect(|name| std::env::var(name).ok());
     let mut statements = Vec::new();
     if !step.products.is_empty() {
-        statements.push(linkward_issue::provenance(&step, &source, builder));
+        statements.push(linkward_issue::provenance(&step, &source, builder, ci.as_ref()));
         if let Some(sbom) = &seen.sbom {
             statements.push(linkward_issue::sbom(&step, &serde_json::from_str(&sbom.text)?));
         }
+        statements.push(linkward_issue::link(&step));
     }
     Ok(Ran {
         record: serde_json::to_value(&step)?,

@@ -104,6 +104,32 @@ impl Note {
         Self::new(Kind::Sbom, environment, terms, vec![document], says)
     }
 
+    /// An SBOM that a scan made of what it saw; of an image with what all its layers come to.
+    pub(crate) fn scanned(
+        name: &str,
+        document: Digest,
+        sbom: &linkward_evidence::sbom::Sbom,
+        chain: Option<Digest>,
+        environment: &Environment,
+    ) -> Self {
+        let manifest = sbom.subject.as_ref().and_then(|subject| subject.digests.first());
+        let mut terms = vec![Term::new(TermKind::Name, name), Term::digest(&document)];
+        terms.extend(manifest.iter().copied().chain(&chain).map(Term::digest));
+        let image = chain.map(|chain| json!({ "manifest": manifest, "chain": chain }));
+        let says = json!({
+            "name": name, "document": document, "format": "CycloneDX 1.6", "components": sbom.components.len(),
+            "lockfiles": [], "left_out": [], "gaps": sbom.gaps, "artifacts": [], "image": image, "grade": "observed",
+        });
+        Self::new(Kind::Sbom, environment, terms, vec![document], says).with_packages(sbom)
+    }
+
+    /// What the signing services refused, by service and code.
+    pub(crate) fn refusals(rows: &Value, environment: &Environment) -> Self {
+        let terms = vec![Term::new(TermKind::Name, "signing-services")];
+        let says = json!({ "what": "signing-refusals", "refused": rows, "grade": "observed" });
+        Self::new(Kind::Observation, environment, terms, Vec::new(), says)
+    }
+
     /// A document that somebody else wrote.
     pub(crate) fn claim(name: &str, format: &str, document: Digest, environment: &Environment) -> Self {
         let terms = vec![Term::digest(&document), Term::new(TermKind::Name, name)];
@@ -158,11 +184,12 @@ impl Note {
     pub(crate) fn events(
         document: Digest,
         events: &[linkward_evidence::event::Event],
+        (feed, live): (&str, bool),
         environment: &Environment,
     ) -> Self {
         let times = events.iter().map(linkward_evidence::event::Event::at);
         let says = json!({
-            "what": "events", "document": document, "count": events.len(),
+            "what": "events", "feed": feed, "live": live, "document": document, "count": events.len(),
             "from": times.clone().min(), "until": times.max(),
             "source": events.first().map(|event| event.source), "grade": "claimed",
         });

@@ -1,9 +1,11 @@
 //! `revoke`: what passed once and must not pass any more.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
+use linkward_deploy::{Proposal, Proposed};
+use linkward_ledger::note::{Note, signature_line};
 use linkward_model::{Exit, Instant};
 use serde_json::Value;
 
@@ -24,7 +26,7 @@ pub(crate) enum RevokeCommand {
     Issuer(What),
     /// A builder, by its id
     Builder(What),
-    /// A package: pkg:npm/name is every version, pkg:npm/name@1.* some
+    /// A package: pkg:npm/name is every version, pkg:npm/name@1.* some, pkg:npm/name@>=1.0.0,<1.2.0 a range
     Package(What),
     /// A policy file, by digest
     Policy(What),
@@ -36,7 +38,19 @@ pub(crate) enum RevokeCommand {
         #[command(flatten)]
         by: By,
     },
-    /// What is revoked now
+    /// Sign what somebody else has proposed, where it takes several people
+    Confirm {
+        /// Record of the proposal
+        #[arg(value_name = "RECORD")]
+        proposal: u64,
+        /// The person's name
+        #[arg(long, env = "LINKWARD_AUTHOR", hide_env_values = true)]
+        author: String,
+        /// The person's private key
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
+    /// What is revoked now, and what waits for a further person
     List,
 }
 
@@ -64,6 +78,9 @@ pub(crate) struct By {
     /// Who answers for it
     #[arg(long, env = "LINKWARD_AUTHOR", hide_env_values = true)]
     pub(crate) author: String,
+    /// The author's private key, where it takes several people (`people` of [revoke] in linkward.toml)
+    #[arg(long = "sign-with", value_name = "FILE")]
+    pub(crate) sign_with: Option<PathBuf>,
 }
 
 pub(crate) fn revoke(command: RevokeCommand, home: Option<&Path>, format: Format) -> Result<Exit> {
@@ -74,7 +91,12 @@ pub(crate) fn revoke(command: RevokeCommand, home: Option<&Path>, format: Format
         author: what.by.author,
         since,
     };
+    if let RevokeCommand::Confirm { proposal, author, key } = &command {
+        return confirm(*proposal, author, key, home, format);
+    }
+    let key = signing_key(&command);
     let ask = match command {
+        RevokeCommand::Confirm { .. } => Revoke::List,
         RevokeCommand::Digest(what) => add("digest", what, None),
         RevokeCommand::Identity(what) => add("identity", what, None),
         RevokeCommand::Key(key) => add("key", key.what, key.since),
@@ -87,9 +109,63 @@ pub(crate) fn revoke(command: RevokeCommand, home: Option<&Path>, format: Format
         }
         RevokeCommand::List => Revoke::List,
     };
-    let answer: Value = Access::open(&nearest(home)?)?.ask(Request::Revoke { ask })?;
+    let ask = match key {
+        Some(key) => signed(ask, &key)?,
+        None => ask,
+    };
+    tell(&Access::open(&nearest(home)?)?, ask, format)
+}
+
+fn tell(access: &Access, ask: Revoke, format: Format) -> Result<Exit> {
+    let answer: Value = access.ask(Request::Revoke { ask })?;
     show(&answer, format)?;
-    Ok(Exit::Allowed)
+    // What waits for somebody has not happened.
+    let pending = answer.get("pending").and_then(Value::as_bool).unwrap_or(false);
+    Ok(if pending { Exit::Unknown } else { Exit::Allowed })
+}
+
+fn signing_key(command: &RevokeCommand) -> Option<PathBuf> {
+    use RevokeCommand::{Builder, Confirm, Digest, Identity, Issuer, List, Package, Policy, Undo};
+    match command {
+        Digest(what) | Identity(what) | Issuer(what) | Builder(what) | Package(what) | Policy(what) => {
+            what.by.sign_with.clone()
+        }
+        RevokeCommand::Key(key) => key.what.by.sign_with.clone(),
+        Undo { by, .. } => by.sign_with.clone(),
+        Confirm { .. } | List => None,
+    }
+}
+
+/// The same wish as a signed proposal.
+fn signed(ask: Revoke, key: &Path) -> Result<Revoke> {
+    let (what, reason, author) = match ask {
+        Revoke::Add { kind, value, reason, author, since } => {
+            (Proposed::Revoke { kind, value, since }, reason, author)
+        }
+        Revoke::Undo { revocation, reason, author } => (Proposed::Undo { revocation }, reason, author),
+        other => return Ok(other),
+    };
+    let at = Instant::from_seconds(Instant::now().seconds());
+    let text = Proposal { what, at, reason }.text();
+    // What does not read back as it was meant must not be signed.
+    Proposal::parse(&text).context("value and reason are one line each")?;
+    let (person, signature) = linkward_issue::person::sign(key, &author, text.as_bytes())?;
+    Ok(Revoke::Propose { note: format!("{text}\n{}", signature_line(&person, &signature)) })
+}
+
+fn confirm(proposal: u64, author: &str, key: &Path, home: Option<&Path>, format: Format) -> Result<Exit> {
+    let access = Access::open(&nearest(home)?)?;
+    let record: Value = access.ask(Request::Show { index: proposal })?;
+    let note = record.pointer("/body/says/note").and_then(Value::as_str).unwrap_or("");
+    let note = Note::parse(note.as_bytes())
+        .with_context(|| format!("record {proposal} is no proposal; see `linkward revoke list`"))?;
+    Proposal::parse(note.text()).with_context(|| format!("record {proposal} is no proposal"))?;
+    if format == Format::Table {
+        print(note.text())?;
+    }
+    let (person, signature) = linkward_issue::person::sign(key, author, note.text().as_bytes())?;
+    let signature = signature_line(&person, &signature);
+    tell(&access, Revoke::Confirm { proposal, signature }, format)
 }
 
 /// The answer as JSON, or the text that it carries for people.

@@ -6,12 +6,16 @@ use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use linkward_evidence::Claim;
 use linkward_evidence::convert::{Target, convert as turn};
+use linkward_inventory::image::Platform;
 use linkward_model::{Code, Exit, Instant};
 
 use crate::commands::{complain, print};
 use crate::config::Config;
 use crate::home::Home;
 use crate::project;
+use crate::sandbox::Network;
+use crate::scan::keeper::Keeper;
+use crate::scan::{Loaded, Look, Shape, load_for, network, shape};
 use crate::table;
 use crate::wire::Failure;
 
@@ -20,8 +24,12 @@ use crate::wire::Failure;
 pub(crate) struct Sbom {
     #[command(subcommand)]
     command: Option<SbomCommand>,
-    #[arg(default_value = ".", value_name = "PATH")]
-    path: std::path::PathBuf,
+    /// A folder, a root file system, an image (OCI layout, archive, or docker://REGISTRY/NAME:TAG), a lockfile or a program
+    #[arg(default_value = ".", value_name = "TARGET")]
+    target: String,
+    /// Which image of several, as linux/arm64 [default: Linux on this machine's processor]
+    #[arg(long, value_name = "OS/ARCH")]
+    platform: Option<Platform>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -48,7 +56,10 @@ enum To {
 
 pub(crate) fn run(args: &Sbom, home: Option<&Path>) -> Result<Exit> {
     match &args.command {
-        None => of_project(&args.path, home),
+        None if shape(&args.target)? == Shape::Project && args.platform.is_none() => {
+            of_project(Path::new(&args.target), home)
+        }
+        None => of_target(&args.target, args.platform.as_ref(), home),
         Some(SbomCommand::Convert { file, to, lossless }) => convert(file, *to, *lossless),
     }
 }
@@ -58,6 +69,7 @@ fn of_project(path: &Path, home: Option<&Path>) -> Result<Exit> {
         Ok(home) => home.config()?,
         Err(_) => Config::default(),
     };
+    crate::sandbox::enter(Network::GivenUp);
     let seen = project::inventory(path, &config.exclude)?;
     let Some(sbom) = seen.sbom else {
         return Err(Failure::new(Code::NoSbom, format!("no lockfile in {}", path.display())).into());
@@ -67,6 +79,24 @@ fn of_project(path: &Path, home: Option<&Path>) -> Result<Exit> {
         complain(&format!("{}: {}", Code::SbomIncomplete, table::visible(gap)));
     }
     Ok(if seen.gaps.is_empty() { Exit::Allowed } else { Exit::Unknown })
+}
+
+fn of_target(target: &str, platform: Option<&Platform>, home: Option<&Path>) -> Result<Exit> {
+    let mut keeper = Keeper::start(home)?;
+    crate::sandbox::enter(network(&[target]));
+    let mut loaded = load_for(target, Look::ByContent, platform)?;
+    if let Some(keeper) = &mut keeper {
+        keeper.keep(target, &mut loaded)?;
+    }
+    let Loaded { sbom, doubts, .. } = loaded;
+    print(&String::from_utf8_lossy(&linkward_evidence::cyclonedx::write(&sbom)))?;
+    let mut gaps: Vec<String> =
+        doubts.iter().map(|doubt| format!("{}: {}", doubt.code, table::visible(&doubt.detail))).collect();
+    if sbom.components.is_empty() {
+        gaps.push(format!("{}: no component was found in {target}", Code::NothingFound));
+    }
+    gaps.iter().for_each(|gap| complain(gap));
+    Ok(if gaps.is_empty() { Exit::Allowed } else { Exit::Unknown })
 }
 
 fn convert(file: &Path, to: To, lossless: bool) -> Result<Exit> {

@@ -4,15 +4,19 @@
 //! answer is a look-up in memory.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_core::Stream;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -31,6 +35,8 @@ use crate::engine::Engine;
 const MAX_REVIEW: usize = 4 << 20;
 /// Largest delivery of a webhook; GitHub stops at 25 MiB.
 const MAX_DELIVERY: usize = 25 << 20;
+/// Largest form of the console.
+const MAX_FORM: usize = 16 << 10;
 /// Longest wait for a digest whose evidence is being looked at; the API server waits five seconds.
 const MAX_WAIT: Duration = Duration::from_millis(1500);
 /// How long a poll of the feed waits for news.
@@ -77,6 +83,7 @@ impl Bound {
     /// Serves until the process is asked to stop; then lets what is under way finish, for at most five seconds.
     pub(crate) fn run(self, engine: Arc<Engine>) -> Result<()> {
         let tls = engine.admission_tls()?;
+        let console_tls = engine.console_tls()?.map(TlsAcceptor::from);
         let Self { console, admission, runtime, stop: asked } = self;
         runtime.block_on(async move {
             let (stop, stopped) = watch::channel(());
@@ -84,7 +91,7 @@ impl Bound {
             let admission = listener(admission)?;
             let pages = Router::new().fallback(page).with_state(Arc::clone(&engine));
             let webhook = Router::new().fallback(review).with_state(Arc::clone(&engine));
-            let console = tokio::spawn(accept(console, pages, None, stopped.clone()));
+            let console = tokio::spawn(accept(console, pages, console_tls, stopped.clone()));
             let admission = tokio::spawn(accept(admission, webhook, Some(TlsAcceptor::from(tls)), stopped));
             asked.asked().await;
             drop(stop);
@@ -157,6 +164,10 @@ impl Stop {
     }
 }
 
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug)]
+struct Peer(std::net::IpAddr);
+
 async fn accept(
     listener: TcpListener,
     router: Router,
@@ -167,16 +178,17 @@ async fn accept(
     let mut connections = tokio::task::JoinSet::new();
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok((stream, peer)) => (stream, peer),
                 // Out of descriptors: those in use will come back.
                 Err(_) => { tokio::time::sleep(Duration::from_millis(50)).await; continue }
             },
             _ = stopped.changed() => break,
         };
         let _ = stream.set_nodelay(true);
-        let (router, tls, stopped) = (router.clone(), tls.clone(), stopped.clone());
+        let router = router.clone().layer(axum::Extension(Peer(peer.ip())));
+        let (tls, stopped) = (tls.clone(), stopped.clone());
         connections.spawn(async move {
             let _slot = slot;
             match tls {
@@ -218,28 +230,118 @@ async fn page(State(engine): State<Arc<Engine>>, request: Request) -> Response {
     if !engine.answers_to(host(&parts.headers, parts.uri.host())) {
         return plain(StatusCode::MISDIRECTED_REQUEST, "this server does not answer to that Host name\n");
     }
+    if let Some(secret) = canary(&parts.headers) {
+        let (engine, path) = (Arc::clone(&engine), parts.uri.path().to_owned());
+        let text = |name: HeaderName| {
+            parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        };
+        let (agent, from) = (text(header::USER_AGENT), text(HeaderName::from_static("x-forwarded-for")));
+        // Whoever shows it is answered like everybody else, and learns nothing.
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = engine.canary_shown(&secret, &path, agent.as_deref(), from.as_deref()) {
+                crate::commands::complain(&format!(
+                    "a canary was shown, and could not be recorded: {error:#}"
+                ));
+            }
+        });
+    }
+    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+    let (parts, who) = match who_is_there(&engine, parts, peer).await {
+        Ok(passed) => passed,
+        Err(response) => return response,
+    };
     if parts.method == Method::POST
         && let Some(source) = parts.uri.path().strip_prefix("/webhooks/")
     {
         return webhook(engine, source.to_owned(), parts.headers, body).await;
     }
-    if let Some(response) = crate::signing::post(&engine, &parts, body).await {
-        return response;
+    let body = match crate::witness::post(&engine, &parts, body).await {
+        Ok(response) => return response,
+        Err(body) => body,
+    };
+    if crate::signing::takes(&parts) {
+        return crate::signing::post(&engine, &parts, body).await;
     }
     if parts.method != Method::GET && parts.method != Method::HEAD {
-        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here\n");
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
+        return form(engine, parts, body, who, peer).await;
     }
     let path = parts.uri.path().to_owned();
     let query = parts.uri.query().unwrap_or("").to_owned();
     if matches!(path.as_str(), "/gate/feed" | "/gate/snapshot") {
         return feed(engine, &path, &query).await;
     }
-    let work = tokio::task::spawn_blocking(move || route(&engine, &path, &query));
+    if path == "/events/stream" {
+        return stream(engine);
+    }
+    let work = tokio::task::spawn_blocking(move || {
+        crate::login::answer(&engine, &parts, &[], who.as_ref(), peer)
+            .unwrap_or_else(|| route(&engine, &path, &query, who.as_ref()))
+    });
     // A panic ends this request alone.
     work.await.unwrap_or_else(|_| {
         plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error; the other pages still work\n")
+    })
+}
+
+/// Lets the request pass, with who it is of; otherwise the answer to whoever may not.
+async fn who_is_there(
+    engine: &Arc<Engine>,
+    parts: Parts,
+    peer: Option<std::net::IpAddr>,
+) -> Result<(Parts, Option<crate::login::Who>), Response> {
+    if !engine.config().login {
+        return Ok((parts, None));
+    }
+    let engine = Arc::clone(engine);
+    let work = tokio::task::spawn_blocking(move || {
+        let path = parts.uri.path();
+        match crate::login::pass(&engine, &parts.method, path, &parts.headers, peer, Instant::now()) {
+            Ok(who) => Ok((parts, who)),
+            Err(refusal) => Err(crate::login::refused(&engine, &parts, None, refusal)),
+        }
+    });
+    work.await.unwrap_or_else(|_| Err(plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")))
+}
+
+/// A form of one of the console's own pages.
+async fn form(
+    engine: Arc<Engine>,
+    parts: Parts,
+    body: Body,
+    who: Option<crate::login::Who>,
+    peer: Option<std::net::IpAddr>,
+) -> Response {
+    let not_here = || {
+        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here\n");
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        response
+    };
+    if parts.method != Method::POST {
+        return not_here();
+    }
+    let read = tokio::time::timeout(Duration::from_secs(5), to_bytes(body, MAX_FORM)).await;
+    let Ok(Ok(body)) = read else {
+        return plain(StatusCode::PAYLOAD_TOO_LARGE, "a form is at most 16 KiB, and arrives within 5 s\n");
+    };
+    let work = tokio::task::spawn_blocking(move || {
+        crate::login::answer(&engine, &parts, &body, who.as_ref(), peer).unwrap_or_else(not_here)
+    });
+    work.await.unwrap_or_else(|_| plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n"))
+}
+
+/// A planted credential among what the request brings.
+fn canary(headers: &HeaderMap) -> Option<String> {
+    const SHOWN: &[&str] = &["authorization", "private-token", "x-api-key", "x-gitlab-token", "cookie"];
+    SHOWN.iter().find_map(|name| {
+        let text = headers.get(*name)?.to_str().ok()?;
+        let basic = text.strip_prefix("Basic ").and_then(|text| {
+            use base64::Engine as _;
+            String::from_utf8(base64::engine::general_purpose::STANDARD.decode(text).ok()?).ok()
+        });
+        let text = basic.as_deref().unwrap_or(text);
+        let start = text.find(crate::engine::CANARY)?;
+        let inside = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
+        Some(text.get(start..)?.chars().take_while(inside).take(80).collect())
     })
 }
 
@@ -278,7 +380,7 @@ fn deliver(engine: &Engine, source: &str, headers: &HeaderMap, body: &[u8]) -> R
         id: accepted.id.as_deref(),
         received: Some(now),
     };
-    match engine.take_events(Some(source), body, &delivery, now) {
+    match engine.take_events(Some(source), body, &delivery, true, now) {
         Ok(taken) => answer(StatusCode::ACCEPTED, None, format!("{} events", taken["events"])),
         Err(error) => {
             let failure = crate::wire::Failure::from(error);
@@ -301,7 +403,7 @@ fn host<'a>(headers: &'a HeaderMap, authority: Option<&'a str>) -> &'a str {
     }
 }
 
-fn route(engine: &Engine, path: &str, query: &str) -> Response {
+fn route(engine: &Engine, path: &str, query: &str, who: Option<&crate::login::Who>) -> Response {
     match path {
         "/healthz" | "/readyz" => return plain(StatusCode::OK, "ok\n"),
         _ => {}
@@ -309,13 +411,26 @@ fn route(engine: &Engine, path: &str, query: &str) -> Response {
     if let Some(rest) = path.strip_prefix("/tlog/") {
         return tile(engine, rest).unwrap_or_else(|| plain(StatusCode::NOT_FOUND, "no such tile\n"));
     }
+    if let Some(rest) = path.strip_prefix("/tuf/") {
+        return metadata(engine, rest);
+    }
     if let Some(response) = crate::signing::get(engine, path) {
         return response;
     }
     if let Some(rest) = crate::signing::rekor_tile(path) {
         return tile(engine, &rest).unwrap_or_else(|| plain(StatusCode::NOT_FOUND, "no such tile\n"));
     }
-    let answer = engine.page(path, query);
+    if path == "/api/v1/lookup" {
+        let (status, body) = crate::lookup::api(engine, query);
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+        return (status, headers, body).into_response();
+    }
+    sent(engine.page(path, query, who.map(crate::login::shown)))
+}
+
+/// An answer of the console, on its way.
+pub(crate) fn sent(answer: linkward_console::Response) -> Response {
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let named = answer.headers.into_iter().map(|(name, value)| (name.to_string(), value.to_string()));
@@ -325,6 +440,16 @@ fn route(engine: &Engine, path: &str, query: &str) -> Response {
         }
     }
     response
+}
+
+/// A file of the TUF repository: all but the timestamp have a version or digest in their name.
+fn metadata(engine: &Engine, path: &str) -> Response {
+    let Some(bytes) = engine.repository_file(path) else {
+        return plain(StatusCode::NOT_FOUND, "no such metadata or target\n");
+    };
+    let cache = if path == "timestamp.json" { "no-cache" } else { "public, max-age=31536000, immutable" };
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, cache)];
+    (headers, bytes).into_response()
 }
 
 /// `evidence/checkpoint`, `evidence/tile/0/000.p/5`: static files of C2SP tlog-tiles with their cache rules.
@@ -363,6 +488,13 @@ async fn review(State(engine): State<Arc<Engine>>, request: Request) -> Response
         }
         _ => {}
     }
+    // Logs on other machines reach this witness over TLS.
+    let (parts, body) = request.into_parts();
+    let body = match crate::witness::post(&engine, &parts, body).await {
+        Ok(response) => return response,
+        Err(body) => body,
+    };
+    let request = Request::from_parts(parts, body);
     let body = match read_review(request).await {
         Ok(body) => body,
         Err(response) => return response,
@@ -435,6 +567,52 @@ async fn feed(engine: Arc<Engine>, path: &str, query: &str) -> Response {
         Ok(Ok(body)) => ([(header::CACHE_CONTROL, "no-store")], body).into_response(),
         _ => plain(StatusCode::SERVICE_UNAVAILABLE, "the feed cannot be signed now\n"),
     }
+}
+
+/// Server-sent events: one whenever the record has grown, at most one a second, and a comment now and then so that both
+/// ends notice when the other is gone.
+fn stream(engine: Arc<Engine>) -> Response {
+    struct Growth {
+        engine: Arc<Engine>,
+        size: Option<u64>,
+        pause: tokio::time::Interval,
+        quiet: u32,
+    }
+    impl Stream for Growth {
+        type Item = Result<Bytes, std::convert::Infallible>;
+
+        fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            loop {
+                if self.pause.poll_tick(context).is_pending() {
+                    return Poll::Pending;
+                }
+                let size = self.engine.log_size();
+                let grown = self.size.is_some_and(|known| known != size);
+                let first = self.size.is_none();
+                self.size = Some(size);
+                self.quiet += 1;
+                if grown {
+                    self.quiet = 0;
+                    let text = format!("event: grown\ndata: {{\"size\":{size}}}\n\n");
+                    return Poll::Ready(Some(Ok(Bytes::from(text))));
+                }
+                if first || self.quiet >= 15 {
+                    self.quiet = 0;
+                    return Poll::Ready(Some(Ok(Bytes::from_static(b": here\n\n"))));
+                }
+            }
+        }
+    }
+    // Not more often than people look.
+    let mut pause = tokio::time::interval(Duration::from_secs(1));
+    pause.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let body = Body::from_stream(Growth { engine, size: None, pause, quiet: 0 });
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, body).into_response()
 }
 
 pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response {

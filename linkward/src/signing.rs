@@ -26,36 +26,47 @@ const MAX_REQUEST: usize = 64 << 10;
 /// How long a body may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Answers a POST, if it is for one of the services.
-pub(crate) async fn post(engine: &Arc<Engine>, parts: &Parts, body: Body) -> Option<Response> {
+/// Whether a request is a POST for one of the services.
+pub(crate) fn takes(parts: &Parts) -> bool {
+    parts.method == Method::POST && [ENTRIES, CERTIFICATES, TIMESTAMP].contains(&parts.uri.path())
+}
+
+/// Answers a POST for one of the services.
+pub(crate) async fn post(engine: &Arc<Engine>, parts: &Parts, body: Body) -> Response {
     let path = parts.uri.path().to_owned();
-    if parts.method != Method::POST || ![ENTRIES, CERTIFICATES, TIMESTAMP].contains(&path.as_str()) {
-        return None;
-    }
+    let service = match path.as_str() {
+        ENTRIES => "log",
+        CERTIFICATES => "certificate",
+        _ => "timestamp",
+    };
+    let refuse = |status: StatusCode, code: Code, message: String| {
+        engine.count_refusal(service, code, &message);
+        problem(status, &Refused::new(code, message))
+    };
     if parts.headers.contains_key(header::ORIGIN) {
-        let refused = Refused::new(Code::MalformedField, "requests of web pages are not answered");
-        return Some(problem(StatusCode::FORBIDDEN, &refused));
+        let message = "requests of web pages are not answered".to_owned();
+        return refuse(StatusCode::FORBIDDEN, Code::MalformedField, message);
     }
     let kind = media_type(&parts.headers);
     let query = kind == "application/timestamp-query";
     if kind != "application/json" && !(query && path == TIMESTAMP) {
-        let refused =
-            Refused::new(Code::UnsupportedFormat, format!("Content-Type `{kind}` is not taken here"));
-        return Some(problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, &refused));
+        let message = format!("Content-Type `{kind}` is not taken here");
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::UnsupportedFormat, message);
     }
     let limit = if path == ENTRIES { MAX_ENTRY } else { MAX_REQUEST };
     let bytes = match tokio::time::timeout(PATIENCE, to_bytes(body, limit)).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(_)) => {
-            let refused = Refused::new(Code::TooLarge, format!("the body is larger than {limit} bytes"));
-            return Some(problem(StatusCode::PAYLOAD_TOO_LARGE, &refused));
+            let message = format!("the body is larger than {limit} bytes");
+            return refuse(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge, message);
         }
         Err(_) => {
-            let refused = Refused::new(Code::RequestSlow, "the body did not arrive within 10 s");
-            return Some(problem(StatusCode::REQUEST_TIMEOUT, &refused));
+            let message = "the body did not arrive within 10 s".to_owned();
+            return refuse(StatusCode::REQUEST_TIMEOUT, Code::RequestSlow, message);
         }
     };
     let bearer = bearer(&parts.headers);
+    let counted = Arc::clone(engine);
     let engine = Arc::clone(engine);
     let work = tokio::task::spawn_blocking(move || match path.as_str() {
         ENTRIES => engine.log_signature(&bytes).map(|entry| answer(StatusCode::CREATED, &entry)),
@@ -69,11 +80,18 @@ pub(crate) async fn post(engine: &Arc<Engine>, parts: &Parts, body: Body) -> Opt
             })
         }
     });
-    Some(match work.await {
+    match work.await {
         Ok(Ok(response)) => response,
-        Ok(Err(denied)) => denial(denied),
+        Ok(Err(denied)) => {
+            match &denied {
+                Denied::Refused(refused) => counted.count_refusal(service, refused.code, &refused.message),
+                Denied::Later(_) => counted.count_refusal(service, Code::RateLimited, "too many requests"),
+                Denied::Broken(_) => {}
+            }
+            denial(denied)
+        }
         Err(_) => denial(Denied::Broken(anyhow::anyhow!("the request ended in a panic"))),
-    })
+    }
 }
 
 /// Answers a GET, if it is for one of the services.

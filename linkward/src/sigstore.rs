@@ -60,16 +60,23 @@ pub(crate) fn run(command: &SigstoreCommand, home: Option<&Path>, format: Format
 
 pub(crate) fn rotate(args: &cli::Rotate, home: Option<&Path>, format: Format) -> Result<Exit> {
     let home = nearest(home)?;
-    let role = match args.what {
-        cli::Rotated::Ca => Role::Authority,
-        cli::Rotated::Ct => Role::CertificateLog,
-        cli::Rotated::Tsa => Role::Timestamp,
-    };
     let overlap = i64::from(args.overlap).saturating_mul(3_600_000);
-    let made = home.rotate(role, overlap, Instant::now())?;
+    let now = Instant::now();
+    let made = match args.what {
+        cli::Rotated::Ca => home.rotate(Role::Authority, overlap, now),
+        cli::Rotated::Ct => home.rotate(Role::CertificateLog, overlap, now),
+        cli::Rotated::Tsa => home.rotate(Role::Timestamp, overlap, now),
+        cli::Rotated::Log => home.rotate_log(overlap, now),
+        cli::Rotated::SigningKey => home.rotate_signing_key(overlap, now),
+        cli::Rotated::TufRoot => home.rotate_repository(now),
+    }?;
+    // Clients that ask the repository learn of it now, not at the next start of the daemon.
+    if home.repository().exists() {
+        let () = Access::open(&home)?.ask(Request::PublishRepository)?;
+    }
     match format {
         Format::Json => print_json(&serde_json::json!({
-            "version": crate::wire::VERSION, "name": made.name, "generation": made.number, "start": made.start,
+            "version": crate::wire::VERSION, "name": made.name, "generation": made.generation, "start": made.start,
         }))?,
         Format::Table => print(&format!(
             "{} signs from now on; the one before is trusted for {} h more, and for what it signed\nnext: give clients the \

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use std::time::Instant as Clock;
 
 use anyhow::{Context as _, Result, bail};
-use linkward_model::{Digest, Exit, Instant};
+use linkward_model::{Code, Digest, Exit, Instant};
 use serde_json::json;
 
 use crate::access::Access;
 use crate::cli::{self, Format};
 use crate::commands::{print, print_json, worst};
 use crate::home::Home;
+use crate::planned::Planned;
 use crate::progress::Progress;
 use crate::serve::Bound;
 use crate::table::{self, Style};
 use crate::wire::{Chain, Outcome, Request, Signed};
-use crate::{project, socket};
+use crate::{project, socket, telemetry};
 
 pub(crate) fn up(args: &cli::Up, home: Option<&Path>, format: Format) -> Result<Exit> {
     let start = Clock::now();
@@ -82,18 +83,30 @@ fn serve(engine: Arc<crate::engine::Engine>, home: &Home, quiet: bool) -> Result
     let (console, admission) = (bound.console()?, bound.admission()?);
     engine.serving_at(console, admission);
     engine.write_client_documents()?;
+    engine.publish_repository(Instant::now())?;
     engine.keep_house();
+    engine.keep_lookups();
     engine.keep_warm();
+    engine.keep_detecting()?;
+    engine.keep_telling()?;
+    engine.keep_watching()?;
+    engine.watch_cluster()?;
+    engine.roll_back_by_itself()?;
     let shared = Arc::clone(&engine);
     socket::listen(home.path(), move |request| shared.handle(request))?;
-    let rows = [
-        ("console", format!("http://{console}/")),
-        ("API", format!("http://{console}/api/v1")),
-        ("sigstore", format!("http://{console}/sigstore/client_trust_config.json")),
-        ("log tiles", format!("http://{console}/tlog/evidence/checkpoint")),
-        ("metrics", format!("http://{console}/metrics")),
+    let base = format!("{}://{console}", if config.console_tls.on { "https" } else { "http" });
+    let mut rows = vec![
+        ("console", format!("{base}/")),
+        ("API", format!("{base}/api/v1")),
+        ("sigstore", format!("{base}/sigstore/client_trust_config.json")),
+        ("TUF", format!("{base}/tuf")),
+        ("log tiles", format!("{base}/tlog/evidence/checkpoint")),
+        ("metrics", format!("{base}/metrics")),
         ("admission", format!("https://{admission}/admit ({})", engine.mode())),
     ];
+    if engine.is_witness() {
+        rows.insert(4, ("witness", format!("{base}/witness")));
+    }
     if quiet {
         print_json(
             &json!({ "version": crate::wire::VERSION, "serving": rows.iter().map(|(k, v)| json!({ *k: v })).collect::<Vec<_>>() }),
@@ -123,14 +136,19 @@ pub(crate) fn run(args: &cli::Run, home: Option<&Path>, format: Format) -> Resul
     // A home that cannot be used is better known before the build than after it.
     drop(Access::open(&home)?);
     let trust = home.trust()?;
-    let step = project::run_step(args, &home, &trust.builder, &from)?;
+    let planned = args.layout.as_deref();
+    let planned =
+        planned.map(|path| Planned::find(path, &args.step, &args.command, &trust.step_key)).transpose()?;
+    let step = project::run_step(args, &home, &trust.builder, &from, planned.as_ref())?;
     let exit_code = step.exit_code;
+    telemetry::tell(&home.config()?.telemetry, &step.record, std::env::var("TRACEPARENT").ok().as_deref());
     let request = Request::Step { step: step.record, statements: step.statements, environment: None };
     let signed: Signed =
         Access::open(&home)?.ask(request).context("the step ran, but could not be recorded")?;
     if format == Format::Json {
         print_json(&json!({
             "version": crate::wire::VERSION, "exit_code": exit_code, "products": step.products, "records": signed.records,
+            "unlogged": signed.unlogged,
         }))?;
     } else {
         print(&summary(&step.products, &signed, exit_code))?;
@@ -139,16 +157,44 @@ pub(crate) fn run(args: &cli::Run, home: Option<&Path>, format: Format) -> Resul
     std::fs::create_dir_all(&bundles)?;
     for bundle in &signed.bundles {
         let name = Digest::sha256(bundle.as_bytes());
-        std::fs::write(bundles.join(format!("{}.sigstore.json", name.hex())), bundle)?;
+        let kind = if signed.unlogged.is_some() { "unlogged" } else { "sigstore" };
+        std::fs::write(bundles.join(format!("{}.{kind}.json", name.hex())), bundle)?;
     }
-    if exit_code == 0 { Ok(Exit::Allowed) } else { Ok(Exit::Denied) }
+    if let Some((planned, envelope)) = planned.zip(signed.bundles.last().and_then(|bundle| envelope(bundle)))
+    {
+        // As in-toto looks for it: beside the layout's other links, under the functionary's name.
+        let id: String = planned.functionary.chars().take(8).collect();
+        let path = from.join(format!("{}.{id}.link", args.step));
+        crate::spool::keep(&path, envelope.as_bytes())?;
+    }
+    Ok(match (exit_code, &signed.unlogged) {
+        (0, Some(_)) if !args.allow_spool => Exit::Unknown,
+        (0, _) => Exit::Allowed,
+        _ => Exit::Denied,
+    })
+}
+
+/// The signed link within a bundle, or within one that waits for the log.
+fn envelope(bundle: &str) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_str(bundle).ok()?;
+    let found = value.get("dsseEnvelope").or_else(|| value.pointer("/bundle/dsseEnvelope"))?;
+    Some(found.to_string())
 }
 
 fn summary(products: &[(String, Digest)], signed: &Signed, exit_code: i64) -> String {
-    let mut out = format!("\nlinkward: step recorded (exit code {exit_code}), records ");
-    let records: Vec<_> = signed.records.iter().map(|record| format!("#{record}")).collect();
-    out.push_str(&records.join(" "));
-    out.push('\n');
+    let mut out = match &signed.unlogged {
+        None => {
+            let records: Vec<_> = signed.records.iter().map(|record| format!("#{record}")).collect();
+            format!("\nlinkward: step recorded (exit code {exit_code}), records {}\n", records.join(" "))
+        }
+        Some(why) => format!(
+            "\nlinkward: step ran (exit code {exit_code}) and is signed, but not logged: {}\n  {code}: {}\n  next: linkward \
+             spool flush\n",
+            table::visible(why),
+            Code::BundleUnlogged.summary(),
+            code = Code::BundleUnlogged
+        ),
+    };
     if products.is_empty() {
         out.push_str("  no products were found; name where they appear with --product GLOB\n");
     }

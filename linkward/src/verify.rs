@@ -1,10 +1,11 @@
 //! `verify`, `verify-bundle` and `log verify`: proofs that need no home, or only read one.
 
+use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use linkward_model::{
-    Algorithm, Blame, Check, Code, Digest, Exit, Identity, Instant, Outcome as CheckOutcome,
+    Blame, Check, Code, Digest, DigestsStream, Exit, Identity, Instant, Outcome as CheckOutcome,
 };
 use linkward_prove::{
     AcceptedSigner, Artifact, AtLeast, Attestation, Pattern, Proven, PublicKey, Refusal, Requirements,
@@ -21,13 +22,15 @@ use crate::wire::{Failure, VERSION};
 
 /// The itemised result, printed as it is by `--format json`.
 #[derive(Debug, Serialize)]
-struct Verified {
+pub(crate) struct Verified {
     version: u32,
     verified: bool,
     code: Option<Code>,
     message: String,
     artifact: String,
     trust_roots: Option<Digest>,
+    /// By which versions of its repository the trust root is known, where it has one.
+    trust: Option<serde_json::Value>,
     /// Who signed, each once.
     signers: Vec<Identity>,
     /// The first bundle's.
@@ -56,12 +59,46 @@ struct Question<'a> {
     /// Without a number every bundle must hold.
     signers: Option<AtLeast>,
     requirements: Requirements,
+    /// A root that a repository keeps current, and which it is.
+    trust: Option<(TrustRoots, serde_json::Value)>,
     trusted_root: Option<&'a Path>,
     artifact: &'a str,
 }
 
-pub(crate) fn verify(args: &cli::Verify, format: Format) -> Result<Exit> {
+pub(crate) fn verify(args: &cli::Verify, home: Option<&Path>, format: Format) -> Result<Exit> {
+    if let Some(layout) = &args.layout.layout {
+        let digests = digests(&args.artifact)?;
+        let outcome = crate::layout::prove(&args.layout, layout, &digests, Instant::now())?;
+        return show(&Verified::of_one(&args.artifact, &layout.display().to_string(), &outcome), format);
+    }
+    if let Some(path) = &args.notation.notation {
+        let digests = digests(&args.artifact)?;
+        let outcome = crate::notation::prove(&args.notation, path, &digests, Instant::now())?;
+        return show(&Verified::of_one(&args.artifact, &path.display().to_string(), &outcome), format);
+    }
+    if let Some(path) = &args.release.in_release {
+        let digests = digests(&args.artifact)?;
+        let outcome = crate::release::prove(&args.release, path, &digests, Instant::now())?;
+        return show(&Verified::of_one(&args.artifact, &path.display().to_string(), &outcome), format);
+    }
+    if let Some(keys) = &args.rpm.rpm_keyring {
+        let outcome = crate::rpm::prove(keys, Path::new(&args.artifact), Instant::now())?;
+        return show(&Verified::of_one(&args.artifact, &args.artifact, &outcome), format);
+    }
+    if !args.apk.apk_keys.is_empty() {
+        let outcome = crate::apk::prove(&args.apk.apk_keys, Path::new(&args.artifact), Instant::now())?;
+        return show(&Verified::of_one(&args.artifact, &args.artifact, &outcome), format);
+    }
+    let trust = match &args.trust {
+        Some(name) => {
+            let home = crate::commands::nearest(home)?;
+            let added = crate::trust::load(&home, name)?;
+            Some((added.roots(Instant::now(), home.config()?.trust_max_age_days)?, added.says()))
+        }
+        None => None,
+    };
     let question = Question {
+        trust,
         bundles: &args.bundles,
         accepted: accepted(args)?,
         signers: args.signers,
@@ -73,12 +110,51 @@ pub(crate) fn verify(args: &cli::Verify, format: Format) -> Result<Exit> {
         trusted_root: args.trusted_root.as_deref(),
         artifact: &args.artifact,
     };
-    let result = answer(&question)?;
+    show(&answer(&question)?, format)
+}
+
+pub(crate) fn show(result: &Verified, format: Format) -> Result<Exit> {
     match format {
-        Format::Json => print_json(&result)?,
-        Format::Table => print(&text(&result, Style::of_stdout()))?,
+        Format::Json => print_json(result)?,
+        Format::Table => print(&text(result, Style::of_stdout()))?,
     }
-    Ok(exit_of(&result))
+    Ok(exit_of(result))
+}
+
+impl Verified {
+    /// The result of one document that is proven by itself.
+    pub(crate) fn of_one<T>(
+        artifact: &str,
+        document: &str,
+        outcome: &Result<Proven<T>, Box<Refusal>>,
+    ) -> Self {
+        let one = one(document.to_owned(), outcome);
+        Self {
+            version: VERSION,
+            verified: one.verified,
+            code: one.code,
+            message: one.message.clone(),
+            artifact: artifact.to_owned(),
+            trust_roots: outcome.as_ref().ok().map(Proven::roots),
+            trust: None,
+            signers: one.signer.iter().cloned().collect(),
+            signer: one.signer.clone(),
+            proven_at: one.proven_at,
+            checks: one.checks.clone(),
+            bundles: vec![one],
+        }
+    }
+}
+
+/// The digests of a file, whatever its size, or the one digest that was named.
+pub(crate) fn digests(artifact: &str) -> Result<Vec<Digest>> {
+    let path = Path::new(artifact);
+    if !path.exists() {
+        return Ok(vec![crate::commands::resolve(artifact)?.1]);
+    }
+    let mut stream = DigestsStream::new();
+    crate::commands::pieces(path, |piece| stream.update(piece))?;
+    Ok(stream.finish().to_vec())
 }
 
 fn accepted(args: &cli::Verify) -> Result<Vec<AcceptedSigner>> {
@@ -144,6 +220,7 @@ pub(crate) fn conformance(args: &cli::VerifyBundle) -> Result<Exit> {
         _ => return Err(Failure::new(Code::IdentityMissing, "no signer was named").into()),
     };
     let question = Question {
+        trust: None,
         bundles: std::slice::from_ref(&args.bundle),
         accepted: vec![signer],
         signers: None,
@@ -160,11 +237,12 @@ fn exit_of(result: &Verified) -> Exit {
     match result.code {
         None if result.verified => Exit::Allowed,
         Some(code) if code.blame() == Blame::Missing => Exit::Unknown,
+        Some(code) if code.blame() == Blame::Operator => Exit::Error,
         _ => Exit::Denied,
     }
 }
 
-fn public_key(path: &Path) -> Result<PublicKey> {
+pub(crate) fn public_key(path: &Path) -> Result<PublicKey> {
     let pem = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     PublicKey::from_pem(&pem)
         .map_err(|error| Failure::new(Code::KeyMalformed, format!("{}: {error}", path.display())).into())
@@ -172,30 +250,19 @@ fn public_key(path: &Path) -> Result<PublicKey> {
 
 fn answer(question: &Question<'_>) -> Result<Verified> {
     let now = Instant::now();
-    let roots = match question.trusted_root {
-        Some(path) => {
+    let roots = match (&question.trust, question.trusted_root) {
+        (Some((roots, _)), _) => roots.clone(),
+        (None, Some(path)) => {
             let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
             TrustRoots::parse(&bytes).map_err(|error| {
                 Failure::new(Code::TrustRootMalformed, format!("{}: {error}", path.display()))
             })?
         }
-        None => {
+        (None, None) => {
             crate::home::production_roots(now, crate::config::Config::default().builtin_root_max_age_days)?
         }
     };
-    let path = Path::new(question.artifact);
-    let content;
-    let digests;
-    let artifact = if path.exists() {
-        content = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        digests = [Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512]
-            .map(|algorithm| Digest::of(algorithm, &content))
-            .to_vec();
-        Artifact::Bytes(&content)
-    } else {
-        digests = vec![crate::commands::resolve(question.artifact)?.1];
-        Artifact::Digests(&digests)
-    };
+    let digests = digests(question.artifact)?;
     let signer = match question.accepted.as_slice() {
         [AcceptedSigner::Certificate { subject, issuer }] => Signer::Certificate { subject, issuer },
         [AcceptedSigner::Key(key)] => Signer::Key(key),
@@ -204,10 +271,35 @@ fn answer(question: &Question<'_>) -> Result<Verified> {
     let mut proofs = Vec::new();
     let mut bundles = Vec::new();
     for path in question.bundles {
-        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let cannot = || format!("cannot read {}", path.display());
+        let mut file = std::fs::File::open(path).with_context(cannot)?;
+        let length = file.metadata().with_context(cannot)?.len();
+        if length >= linkward_evidence::large::FROM {
+            let artifact = Artifact::Digests(&digests);
+            let outcome = linkward_prove::large_bundle(&mut file, &roots, signer, artifact, now);
+            // Collections, and what must be held to be read, are read whole as long as they may be.
+            let whole = matches!(&outcome, Err(refusal) if refusal.code == Code::TooLarge);
+            if !whole || length > linkward_evidence::MAX_DOCUMENT as u64 {
+                let outcome = outcome.and_then(|proven| question.requirements.check(proven));
+                bundles.push(one(path.display().to_string(), &outcome));
+                proofs.extend(outcome);
+                continue;
+            }
+            file.rewind().with_context(cannot)?;
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).with_context(cannot)?;
         for (name, document) in parts(path, bytes)? {
-            let outcome = linkward_prove::bundle(&document, &roots, signer, artifact, now)
-                .and_then(|proven| question.requirements.check(proven));
+            let mut outcome =
+                linkward_prove::bundle(&document, &roots, signer, Artifact::Digests(&digests), now);
+            let whole = matches!(&outcome, Err(refusal) if refusal.code == Code::KeyUnsupported);
+            if whole && Path::new(question.artifact).exists() {
+                // Some keys sign the artifact itself, so that it is needed whole.
+                let content = std::fs::read(question.artifact)
+                    .with_context(|| format!("cannot read {}", question.artifact))?;
+                outcome = linkward_prove::bundle(&document, &roots, signer, Artifact::Bytes(&content), now);
+            }
+            let outcome = outcome.and_then(|proven| question.requirements.check(proven));
             bundles.push(one(name, &outcome));
             proofs.extend(outcome);
         }
@@ -225,6 +317,7 @@ fn answer(question: &Question<'_>) -> Result<Verified> {
         message,
         artifact: question.artifact.to_owned(),
         trust_roots: Some(roots.digest()),
+        trust: question.trust.as_ref().map(|(_, says)| says.clone()),
         signers,
         signer: first.signer,
         proven_at: first.proven_at,
@@ -247,7 +340,7 @@ fn parts(path: &Path, bytes: Vec<u8>) -> Result<Vec<(String, Vec<u8>)>> {
     })
 }
 
-fn one(bundle: String, outcome: &Result<Proven<Attestation>, Box<Refusal>>) -> One {
+fn one<T>(bundle: String, outcome: &Result<Proven<T>, Box<Refusal>>) -> One {
     match outcome {
         Ok(proven) => One {
             bundle,
@@ -331,7 +424,7 @@ pub(crate) fn log(home: &Home, format: Format) -> Result<Exit> {
     let trust = home.trust()?;
     let progress = Progress::start();
     let mut show = |step: linkward_record::Progress| progress.say(&format!("verifying {step}"));
-    let result = linkward_record::verify(home.path(), &trust.logs, &mut show);
+    let result = linkward_record::verify_with(home.path(), &trust.logs, &crate::lookup::terms_of, &mut show);
     drop(progress);
     match result {
         Ok(verified) => {

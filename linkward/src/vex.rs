@@ -75,7 +75,7 @@ pub(crate) fn run(args: &Vex, format: Format) -> Result<Exit> {
     Ok(exit)
 }
 
-fn statements(bytes: &[u8]) -> Result<Option<Statements>, linkward_evidence::Fault> {
+pub(crate) fn statements(bytes: &[u8]) -> Result<Option<Statements>, linkward_evidence::Fault> {
     match parse(bytes)? {
         Claim::Vex(vex) => Ok(Some(vex)),
         Claim::Sbom(_) => match serde_json::from_slice(bytes) {

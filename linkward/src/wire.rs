@@ -1,7 +1,11 @@
 //! What the command line asks of the engine, in this process or over the daemon's socket: one request, one
 //! answer, both JSON. The same answer structs are printed by `--format json`.
 
+use linkward_issue::KeyError;
+use linkward_issue::sigstore::Refused;
+use linkward_ledger::retention::Scope;
 use linkward_model::{Code, Digest, Environment, Instant};
+use linkward_record::StoreError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -35,15 +39,31 @@ pub(crate) enum Request {
         name: String,
         digest: Digest,
         environment: Option<Environment>,
+        /// Where the caller writes the bundle.
+        out: Option<std::path::PathBuf>,
     },
     /// A statement to sign with the home's artifact key.
     SignAttestation {
         name: String,
         statement: String,
         environment: Option<Environment>,
+        out: Option<std::path::PathBuf>,
+    },
+    /// A signature that waits for this home's log, to be completed.
+    Complete {
+        name: String,
+        form: String,
+    },
+    /// The TUF repository, brought up to date with what clients are to trust.
+    PublishRepository,
+    /// What waits for the log, after an attempt to complete it where that is asked.
+    Spool {
+        flush: bool,
     },
     /// What the private Sigstore is and where it is reached.
     Sigstore,
+    /// This home as a witness, and the witnesses that it asks.
+    Witness,
     /// An identity token for tests.
     TestToken {
         subject: String,
@@ -67,6 +87,21 @@ pub(crate) enum Request {
         log: linkward_ledger::LogName,
         index: u64,
     },
+    /// Entries that carry a term, with the proof that none is left out.
+    Lookup {
+        log: linkward_ledger::LogName,
+        term: linkward_ledger::Term,
+        before: Option<u64>,
+        limit: usize,
+    },
+    /// Copy the home into a folder.
+    Backup {
+        to: std::path::PathBuf,
+    },
+    /// What goes by its age, and what is held.
+    Retention {
+        ask: Retention,
+    },
     /// A consistency proof of the evidence log, for callers that remember a checkpoint.
     Consistency {
         from: u64,
@@ -76,6 +111,10 @@ pub(crate) enum Request {
     },
     Detect {
         ask: crate::detect::Ask,
+    },
+    /// Tokens and logins.
+    Access {
+        ask: crate::engine::AccessAsk,
     },
     Measures,
     Assess,
@@ -93,6 +132,16 @@ pub(crate) enum Request {
     },
     Why {
         package: String,
+    },
+    /// An SBOM that a scan made, and the digest of all layers where it is of an image.
+    Scanned {
+        name: String,
+        sbom: String,
+        chain: Option<Digest>,
+    },
+    /// The recorded image that lies at the bottom of another.
+    Base {
+        chain: Vec<Digest>,
     },
     /// Recorded purls of packages.
     Packages {
@@ -146,22 +195,76 @@ pub(crate) struct ManifestOptions {
     pub(crate) image: Option<String>,
     pub(crate) feed: Option<String>,
     pub(crate) replicas: u32,
+    /// Where the static manifests will be on the control plane's machine.
+    pub(crate) static_place: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "do")]
 pub(crate) enum Revoke {
-    Add { kind: String, value: String, reason: String, author: String, since: Option<Instant> },
-    Undo { revocation: u64, reason: String, author: String },
+    Add {
+        kind: String,
+        value: String,
+        reason: String,
+        author: String,
+        since: Option<Instant>,
+    },
+    Undo {
+        revocation: u64,
+        reason: String,
+        author: String,
+    },
+    /// A signed proposal, where it takes several people.
+    Propose {
+        note: String,
+    },
+    /// A further signature, as a line of the proposal's note.
+    Confirm {
+        proposal: u64,
+        signature: String,
+    },
     List,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "do")]
+pub(crate) enum Retention {
+    Plan,
+    Apply,
+    HoldAdd { scope: Scope, reason: String, author: String },
+    HoldRemove { hold: u64, reason: String, author: String },
+    Holds,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "do")]
 pub(crate) enum Deploy {
-    Record { workload: String, revision: Option<u64>, happened: linkward_deploy::Event },
-    List { workload: String },
-    Plan { workload: String },
+    Record {
+        workload: String,
+        revision: Option<u64>,
+        happened: linkward_deploy::Event,
+    },
+    List {
+        workload: String,
+    },
+    Plan {
+        workload: String,
+    },
+    /// It was decided to go back: recorded before anything is changed.
+    Begin {
+        workload: String,
+        from: u64,
+        to: u64,
+        automatic: bool,
+        author: String,
+        reason: String,
+    },
+    /// Somebody is there.
+    Present {
+        author: String,
+    },
+    /// Workloads that run what is revoked, with the way back of each, and what holds the automation.
+    Critical,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -239,9 +342,32 @@ impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         match error.downcast::<Self>() {
             Ok(failure) => failure,
-            Err(error) => Self { code: None, message: format!("{error:#}") },
+            Err(error) => Self { code: code_of(&error), message: format!("{error:#}") },
         }
     }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        Self { code: Some(refused.code), message: refused.message }
+    }
+}
+
+/// The code of an error, if somebody on its way gave it one.
+pub(crate) fn code_of(error: &anyhow::Error) -> Option<Code> {
+    let failure = error.downcast_ref::<Failure>().and_then(|failure| failure.code);
+    let lacking = || match error.downcast_ref()? {
+        StoreError::Unwitnessed(_) => Some(Code::WitnessesTooFew),
+        StoreError::Deleted { .. } => Some(Code::DeletedByRetention),
+        _ => None,
+    };
+    failure.or_else(|| error.downcast_ref::<Refused>().map(|refused| refused.code)).or_else(lacking).or_else(
+        || match error.downcast_ref::<KeyError>()? {
+            KeyError::Protected { .. } => Some(Code::KeyLocked),
+            KeyError::Permissions { .. } => Some(Code::KeyPermissions),
+            _ => None,
+        },
+    )
 }
 
 pub(crate) type Reply = Result<Value, Failure>;
@@ -334,6 +460,9 @@ pub(crate) struct Signed {
     /// Sigstore bundles, in the order of the statements.
     pub(crate) bundles: Vec<String>,
     pub(crate) records: Vec<u64>,
+    /// Why no log holds them yet: then they are no bundles, but forms that wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unlogged: Option<String>,
 }
 
 /// The answer to `SignArtifact` and `SignAttestation`.
@@ -342,10 +471,13 @@ pub(crate) struct SignedArtifact {
     pub(crate) version: u32,
     /// The Sigstore bundle.
     pub(crate) bundle: String,
-    pub(crate) record: u64,
+    pub(crate) record: Option<u64>,
     /// Origin of the signing log, and the entry's index in it.
     pub(crate) log: String,
-    pub(crate) index: u64,
+    pub(crate) index: Option<u64>,
+    /// Why no log holds it yet: then it is no bundle, but the form that waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unlogged: Option<String>,
 }
 
 /// The answer to `Explain`.
@@ -372,6 +504,11 @@ pub(crate) struct Explanation {
 pub(crate) enum Replay {
     Same,
     Differs {
+        code: Code,
+        detail: String,
+    },
+    /// Not all that it was decided by is still there.
+    Deleted {
         code: Code,
         detail: String,
     },

@@ -8,6 +8,8 @@ use linkward_deploy::{Answer, Decision, ManifestInput, Mode, NodeQuestion};
 use linkward_issue::{Authority, ServerIdentity};
 use linkward_ledger::{Kind, Term};
 use linkward_model::{Code, Digest, Instant};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 
 use crate::records::Note;
@@ -160,7 +162,10 @@ impl Engine {
             }),
         };
         let text = linkward_deploy::manifest(&input);
-        let files = linkward_deploy::files(&input);
+        let files = match &options.static_place {
+            Some(place) => linkward_deploy::static_files(&input, place),
+            None => linkward_deploy::files(&input),
+        };
         let files: Vec<Value> =
             files.iter().map(|(name, text)| json!({ "name": name, "text": text })).collect();
         Ok(json!({ "version": crate::wire::VERSION, "files": files, "manifest": text }))
@@ -293,20 +298,44 @@ impl Engine {
 
     /// TLS for the webhook: a key made now, a certificate by this home's own authority.
     pub(crate) fn admission_tls(&self) -> Result<Arc<rustls::ServerConfig>> {
-        let names = self.admission_names();
+        self.own_tls(&self.admission_names())
+    }
+
+    /// TLS for the console, where it speaks it: by the operator's certificate, or by this home's own authority.
+    pub(crate) fn console_tls(&self) -> Result<Option<Arc<rustls::ServerConfig>>> {
+        let tls = &self.config.console_tls;
+        let read = |path: &std::path::Path| {
+            std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+        };
+        match (tls.on, &tls.certificate, &tls.key) {
+            (false, _, _) => Ok(None),
+            (true, Some(certificate), Some(key)) => {
+                let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&read(certificate)?)
+                    .collect::<Result<_, _>>()
+                    .map_err(|error| anyhow::anyhow!("{}: {error}", certificate.display()))?;
+                let secret = PrivateKeyDer::from_pem_slice(&read(key)?)
+                    .map_err(|error| anyhow::anyhow!("{}: {error}", key.display()))?;
+                server_tls(chain, secret).context("the console's certificate").map(Some)
+            }
+            (true, None, None) => {
+                let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+                let listen = self.config.listen.address.ip();
+                if !listen.is_unspecified() && !listen.is_loopback() {
+                    names.push(listen.to_string());
+                }
+                names.extend(self.config.hosts.iter().cloned());
+                self.own_tls(&names).map(Some)
+            }
+            _ => anyhow::bail!("[console] certificate and key go together: set both, or none"),
+        }
+    }
+
+    fn own_tls(&self, names: &[String]) -> Result<Arc<rustls::ServerConfig>> {
         let ServerIdentity { certificate, key } = self.authority_with(|authority, name| {
-            Ok(authority.server(name, self.trust.created, &names, Instant::now(), 365)?)
+            Ok(authority.server(name, self.trust.created, names, Instant::now(), 365)?)
         })?;
-        let key =
-            rustls::pki_types::PrivateKeyDer::try_from(key).map_err(|error| anyhow::anyhow!("{error}"))?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.into()], key)
-            .context("the webhook's certificate")?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
+        let key = PrivateKeyDer::try_from(key).map_err(|error| anyhow::anyhow!("{error}"))?;
+        server_tls(vec![certificate.into()], key).context("a certificate of this home's own")
     }
 
     /// Looks at cold digests as soon as they are asked for.
@@ -353,6 +382,14 @@ impl Engine {
                 round = round.wrapping_add(1);
                 let watched = if round % 20 == 1 { engine.watch_time(Instant::now()) } else { Ok(()) };
                 let trouble = trouble.or(watched.err().map(|error| format!("detection: {error:#}")));
+                let counted = if round % 20 == 4 { engine.record_refusals(Instant::now()) } else { Ok(()) };
+                let trouble = trouble.or(counted.err().map(|error| format!("refusals: {error:#}")));
+                // By the quarter of an hour: the shortest-lived metadata holds for days.
+                let published =
+                    if round % 1800 == 3 { engine.publish_repository(Instant::now()) } else { Ok(()) };
+                let trouble = trouble.or(published.err().map(|error| format!("{error:#}")));
+                let flushed = if round % 20 == 2 { engine.flush_spool() } else { Ok(()) };
+                let trouble = trouble.or(flushed.err().map(|error| format!("spool: {error:#}")));
                 if trouble != complained {
                     crate::commands::complain(trouble.as_deref().unwrap_or("policy.yaml is in force again"));
                     complained = trouble;
@@ -384,6 +421,19 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+fn server_tls(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<rustls::ServerConfig>> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
 }
 
 /// The worst that was decided, for an exit code.

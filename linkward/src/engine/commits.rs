@@ -4,7 +4,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use linkward_model::{Blame, Code, Digest, Instant};
-use linkward_prove::{AllowedSigners, Commit, ObjectId, Proven, Refusal};
+use linkward_prove::{AllowedSigners, Commit, Keyring, ObjectId, Proven, Refusal};
 use serde_json::{Value, json};
 
 use crate::wire::{Reason, Source};
@@ -17,6 +17,7 @@ pub(crate) struct CommitSignature {
     state: State,
     commit: Option<Vec<u8>>,
     signers: Option<Vec<u8>>,
+    keyring: Option<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -41,8 +42,18 @@ impl Engine {
                 || (Code::CommitUnproven, "the commit's bytes are not known".to_owned()),
                 |reason| (reason.code, reason.detail.clone()),
             );
-            return CommitSignature { state: State::Open(code, why), commit: None, signers: None };
+            return CommitSignature {
+                state: State::Open(code, why),
+                commit: None,
+                signers: None,
+                keyring: None,
+            };
         };
+        self.prove_commit(&id, bytes, now)
+    }
+
+    /// Proves a commit from its bytes.
+    pub(super) fn prove_commit(&self, id: &ObjectId, bytes: Vec<u8>, now: Instant) -> CommitSignature {
         let (listed, signers) = match self.config.allowed_signers.as_deref() {
             Some(path) => match allowed(&self.home.path().join(path)) {
                 Ok((listed, bytes)) => (Some(listed), Some(bytes)),
@@ -51,13 +62,24 @@ impl Engine {
                         state: State::Open(code, why),
                         commit: Some(bytes),
                         signers: None,
+                        keyring: None,
                     };
                 }
             },
             None => (AllowedSigners::parse(b"").ok(), None),
         };
-        let named = signers.is_some();
-        let state = match listed.map(|listed| linkward_prove::commit(&id, &bytes, &listed, now)) {
+        let (listed, keyring) = match self.config.keyring.as_deref() {
+            None => (listed, None),
+            Some(path) => match keys(&self.home.path().join(path)) {
+                Ok((keyring, bytes)) => (listed.map(|listed| listed.with_keyring(keyring)), Some(bytes)),
+                Err((code, why)) => {
+                    let state = State::Open(code, why);
+                    return CommitSignature { state, commit: Some(bytes), signers, keyring: None };
+                }
+            },
+        };
+        let named = signers.is_some() || keyring.is_some();
+        let state = match listed.map(|listed| linkward_prove::commit(id, &bytes, &listed, now)) {
             Some(Ok(proven)) => State::Proven(Box::new(proven)),
             // Without a list every good signature is by an unknown signer, and that is nobody's fault.
             Some(Err(refusal)) if !named && refusal.code == Code::CommitSignerUnknown => {
@@ -67,7 +89,7 @@ impl Engine {
             Some(Err(refusal)) => State::Refused(refusal),
             None => State::Open(Code::CommitUnproven, "no allowed signers are named".to_owned()),
         };
-        CommitSignature { state, commit: Some(bytes), signers }
+        CommitSignature { state, commit: Some(bytes), signers, keyring }
     }
 }
 
@@ -77,6 +99,15 @@ fn allowed(path: &Path) -> Result<(AllowedSigners, Vec<u8>), (Code, String)> {
     })?;
     match AllowedSigners::parse(&bytes) {
         Ok(listed) => Ok((listed, bytes)),
+        Err(error) => Err((error.code(), format!("{}: {error}", path.display()))),
+    }
+}
+
+fn keys(path: &Path) -> Result<(Keyring, Vec<u8>), (Code, String)> {
+    let bytes = std::fs::read(path)
+        .map_err(|error| (Code::KeyringMalformed, format!("cannot read {}: {error}", path.display())))?;
+    match Keyring::parse(&bytes) {
+        Ok(keyring) => Ok((keyring, bytes)),
         Err(error) => Err((error.code(), format!("{}: {error}", path.display()))),
     }
 }
@@ -116,19 +147,36 @@ impl CommitSignature {
     /// For the record: the result, the checks, and the list that it was made against.
     pub(crate) fn says(&self) -> Value {
         let signers = self.signers.as_ref().map(|bytes| Digest::sha256(bytes));
+        let keyring = self.keyring.as_ref().map(|bytes| Digest::sha256(bytes));
         match &self.state {
             State::Proven(proven) => {
                 let signed = proven.claim().signed();
                 json!({
                     "state": "proven", "signer": signed.address(), "key": signed.fingerprint(),
-                    "line": signed.line(), "checks": proven.checks(), "allowed_signers": signers,
+                    "line": signed.line(), "checks": proven.checks(), "allowed_signers": signers, "keyring": keyring,
                 })
             }
             State::Refused(refusal) => json!({
                 "state": if refusal.code.blame() == Blame::Missing { "unproven" } else { "refused" }, "code": refusal.code, "why": refusal.message,
-                "checks": refusal.checks, "allowed_signers": signers,
+                "checks": refusal.checks, "allowed_signers": signers, "keyring": keyring,
             }),
             State::Open(code, why) => json!({ "state": "unproven", "code": code, "why": why }),
+        }
+    }
+
+    /// How the signature stands, in the words of events, and the key where it is proven. What cannot be checked is not said.
+    pub(super) fn stands(&self) -> (Option<&'static str>, Option<String>) {
+        match &self.state {
+            State::Proven(proven) => (Some("good"), Some(proven.claim().signed().fingerprint().to_string())),
+            State::Refused(refusal) => match refusal.code {
+                Code::CommitUnsigned => (Some("unsigned"), None),
+                Code::CommitSignerUnknown | Code::CommitSignerMismatch | Code::CommitSignerExpired => {
+                    (Some("unknown"), None)
+                }
+                code if code.blame() == Blame::Missing => (None, None),
+                _ => (Some("bad"), None),
+            },
+            State::Open(..) => (None, None),
         }
     }
 
@@ -138,6 +186,6 @@ impl CommitSignature {
     }
 
     pub(super) fn bytes(&self) -> Vec<Vec<u8>> {
-        self.commit.iter().chain(&self.signers).cloned().collect()
+        self.commit.iter().chain(&self.signers).chain(&self.keyring).cloned().collect()
     }
 }

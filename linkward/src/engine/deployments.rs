@@ -23,6 +23,7 @@ impl Engine {
         match ask {
             Deploy::Record { workload, revision, happened } => {
                 check_workload(&workload)?;
+                let _one = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
                 let history = self.history(&workload)?;
                 let revision = match (revision, &happened) {
                     (Some(revision), _) => revision,
@@ -47,12 +48,20 @@ impl Engine {
                 let history = self.history(&workload)?;
                 let mut text = String::new();
                 for revision in history.revisions.iter().rev() {
+                    let why = |what: &str, why: &Option<String>| {
+                        why.as_ref().map_or_else(String::new, |why| format!(", {what}: {why}"))
+                    };
                     text.push_str(&format!(
-                        "{:>5}  {}  {}{}  {}\n",
+                        "{:>5}  {}  {}{}{}  {}\n",
                         revision.number,
                         revision.deployed,
-                        if revision.ready.is_some() { "ready" } else { "not ready" },
-                        revision.failed.as_ref().map_or_else(String::new, |why| format!(", failed: {why}")),
+                        match (revision.soaked, revision.ready) {
+                            (Some(_), _) => "soaked",
+                            (None, Some(_)) => "ready",
+                            (None, None) => "not ready",
+                        },
+                        why("failed", &revision.failed),
+                        why("ended", &revision.ended_by),
                         revision.images.join(" ")
                     ));
                 }
@@ -69,6 +78,12 @@ impl Engine {
                 let text = explain(&workload, &plan);
                 Ok(json!({ "version": VERSION, "workload": workload, "plan": plan, "text": text }))
             }
+            Deploy::Begin { workload, from, to, automatic, author, reason } => {
+                check_workload(&workload)?;
+                self.begin_rollback(workload, (from, to), automatic, (author, reason), now)
+            }
+            Deploy::Present { author } => self.present(author, now),
+            Deploy::Critical => self.critical(now),
         }
     }
 
@@ -106,6 +121,7 @@ impl Engine {
         loop {
             let next = self.rollouts.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             let Some(Rollout { workload, images }) = next else { return Ok(()) };
+            let _one = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
             let history = self.history(&workload)?;
             if history.revisions.last().is_some_and(|newest| newest.images == images) {
                 continue;

@@ -1,15 +1,14 @@
 //! Detection in a home: events are recorded before they are judged, findings and what people say about them after.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use linkward_detect::{
-    Alert, Change, Disposition, Engine as Detector, Exception, Maintenance, RecordedFinding, rule,
-};
-use linkward_evidence::event::{Delivery, Event, feed, read_all};
-use linkward_ledger::{Kind, Term, TermKind};
-use linkward_model::{Digest, Instant};
+use linkward_detect::{Alert, Change, Disposition, Exception, Maintenance, RecordedFinding, rule};
+use linkward_evidence::event::{Delivery, Event, FEEDS, feed, read_all};
+use linkward_ledger::{Kind, Recordable as _, Term, TermKind};
+use linkward_model::{Code, Digest, Instant};
 use linkward_record::{Filter, Row};
 use serde_json::{Value, json};
 
@@ -21,35 +20,40 @@ use crate::wire::{Failure, VERSION};
 /// Findings that a list shows.
 const MOST: usize = 1000;
 const DAY: i64 = 24 * 60 * 60 * 1000;
+/// How long a page waits for a fold that is nearly done; it has 100 ms in all.
+const A_MOMENT: Duration = Duration::from_millis(60);
 
 impl Engine {
     pub(super) fn detect(&self, ask: Ask, now: Instant) -> Result<Value> {
         match ask {
             Ask::Take { feed, topic, id, text } => {
                 let delivery = Delivery { topic: topic.as_deref(), id: id.as_deref(), received: None };
-                self.take_events(feed.as_deref(), text.as_bytes(), &delivery, now)
+                self.take_events(feed.as_deref(), text.as_bytes(), &delivery, false, now)
             }
             Ask::List { all } => Ok(json!({ "version": VERSION, "findings": self.findings(all)? })),
             Ask::Show { id } => self.finding(&id),
             Ask::Dispose { id, disposition, reason, days, by } => {
                 self.dispose(&id, disposition, &reason, i64::from(days) * DAY, &by, now)
             }
+            Ask::Plant { kind, name, note, by } => self.plant_canary(&kind, name.as_deref(), &note, &by, now),
+            Ask::Canaries => Ok(json!({ "version": VERSION, "canaries": self.canaries()? })),
+            Ask::Coverage => {
+                let state = self.detection()?;
+                Ok(
+                    json!({ "version": VERSION, "rules": crate::detect::rule_lines(state.engine.estate(), &state.heard) }),
+                )
+            }
+            Ask::Backtest { estate } => {
+                let estate = match estate {
+                    Some(estate) => *estate,
+                    None => DetectFile::of_home(self.home.path())?.estate,
+                };
+                self.backtest(estate, now)
+            }
+            Ask::Answer { id, by } => self.answer_finding(&id, &by, now),
+            Ask::Alerts => self.alerts_now(),
             Ask::Maintain { scope, reason, hours, by } => self.maintain(&scope, &reason, hours, &by, now),
         }
-    }
-
-    /// The state of detection, made from the record at its first use.
-    fn detection(&self) -> Result<MutexGuard<'_, State>> {
-        let cell = &self.detection.state;
-        if cell.get().is_none() {
-            let _one = self.detection.making.lock().unwrap_or_else(PoisonError::into_inner);
-            if cell.get().is_none() {
-                let state = self.recall(Instant::now())?;
-                let _ = cell.set(Mutex::new(state));
-            }
-        }
-        let state = cell.get().context("detection could not be started")?;
-        Ok(state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Secrets and estate as the file says now; the estate that judges is the one of the start.
@@ -63,6 +67,7 @@ impl Engine {
         name: Option<&str>,
         text: &[u8],
         delivery: &Delivery<'_>,
+        live: bool,
         now: Instant,
     ) -> Result<Value> {
         let known = match name {
@@ -72,39 +77,77 @@ impl Engine {
         let delivery = Delivery { received: delivery.received.or(Some(now)), ..*delivery };
         let events =
             read_all(text, known, &delivery).map_err(|fault| Failure::new(fault.code, fault.to_string()))?;
-        let mut state = self.detection()?;
+        // A file may hold documents of several sources: each is named by what it looks like.
+        let feeds = match name {
+            Some(name) => vec![name.to_owned()],
+            None => feeds_of(text),
+        };
+        self.admit_events(events, &feeds, live, now)
+    }
+
+    /// Records events that are read already, judges them, records what changed.
+    pub(super) fn admit_events(
+        &self,
+        events: Vec<Event>,
+        feeds: &[String],
+        live: bool,
+        now: Instant,
+    ) -> Result<Value> {
         let mut lines = Vec::new();
         for event in &events {
             lines.extend(serde_json::to_vec(event)?);
             lines.push(b'\n');
         }
         let document = Digest::sha256(&lines);
-        let note = Note::events(document, &events, &self.config.environment);
+        let note = Note::events(document, &events, (&feeds.join(" "), live), &self.config.environment);
+        let count = events.len();
+        let mut state = match self.detection_or_later()? {
+            Ok(state) => state,
+            Err(_handing) => {
+                // Whoever makes the state takes them up from the record.
+                let record = self.store.append(note, vec![lines], now)?.index();
+                return Ok(
+                    json!({ "version": VERSION, "events": count, "record": record, "code": Code::StillFolding }),
+                );
+            }
+        };
         let record = self.store.append(note, vec![lines], now)?.index();
         let mut changes = Vec::new();
-        let count = events.len();
+        feeds.iter().for_each(|feed| state.heard.feed(feed));
         for event in events {
+            state.heard.event(&event);
+            if !live {
+                state.replayed.add(&event.id);
+            }
             changes.extend(state.engine.ingest(event));
         }
         let alerts = changes.iter().filter(|change| change.finding.alert != Alert::None).count();
-        self.record_changes(&state, &changes, now)?;
+        self.record_changes(&mut state, &changes, now)?;
         Ok(
             json!({ "version": VERSION, "events": count, "record": record, "changes": changes.len(), "alerts": alerts }),
         )
     }
 
-    /// Lets time pass: what was waited for and did not come is confirmed, silent sources are found.
-    pub(super) fn watch_time(&self, now: Instant) -> Result<()> {
-        // A home that never took an event has nothing to wait for.
-        if self.detection.state.get().is_none() && self.rows(Some(Kind::Events), None, 1)?.is_empty() {
-            return Ok(());
+    /// The state of detection; or the right to record without it, for as long as it is being made.
+    fn detection_or_later(&self) -> Result<Result<MutexGuard<'_, State>, MutexGuard<'_, ()>>> {
+        if self.addresses.get().is_none() {
+            return self.detection().map(Ok);
         }
-        let mut state = self.detection()?;
-        let changes = state.engine.advance(now);
-        self.record_changes(&state, &changes, now)
+        if let Some(state) = self.detection_now() {
+            return Ok(Ok(state));
+        }
+        let handing = self.detection.handing.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(self.detection_now().ok_or(handing))
     }
 
-    fn record_changes(&self, state: &State, changes: &[Change], now: Instant) -> Result<()> {
+    /// Lets time pass: what was waited for and did not come is confirmed, silent sources are found.
+    pub(super) fn watch_time(&self, now: Instant) -> Result<()> {
+        let Some(mut state) = self.detection_now() else { return Ok(()) };
+        let changes = state.engine.advance(now);
+        self.record_changes(&mut state, &changes, now)
+    }
+
+    pub(super) fn record_changes(&self, state: &mut State, changes: &[Change], now: Instant) -> Result<()> {
         // Only the last state of each finding: what came and went within one delivery was never seen by anybody.
         let mut last: BTreeMap<_, &Change> = BTreeMap::new();
         for change in changes {
@@ -116,63 +159,32 @@ impl Engine {
             if change.finding.alert == Alert::None && change.finding.weight == 0 {
                 continue;
             }
-            values.push((RecordedFinding::new(change, estate, &self.config.environment, now), Vec::new()));
+            let live = !state.replayed.contains(&change.finding.event);
+            if !live {
+                // What is combined from it names it by its short id.
+                state.replayed.add(&change.finding.id.short());
+            }
+            values.push((
+                RecordedFinding::new(change, estate, &self.config.environment, now, live),
+                Vec::new(),
+            ));
         }
         if !values.is_empty() {
-            self.store.append_many(values, now)?;
+            for appended in self.store.append_many(values, now)? {
+                let says = appended.value().body().says;
+                let id = text(&says, "/finding/id").to_owned();
+                state.recorded.put(&id, appended.index(), says);
+            }
         }
         Ok(())
     }
 
-    /// Folds the recorded events again, and records findings that a crash kept from being recorded.
-    fn recall(&self, now: Instant) -> Result<State> {
-        let file = DetectFile::of_home(self.home.path())?;
-        let mut engine = Detector::new(file.estate);
-        let mut events: Vec<Event> = Vec::new();
-        self.each(Kind::Events, |_, _, documents| {
-            for document in documents {
-                let text = self.store.blob(document)?.unwrap_or_default();
-                events.extend(read_all(&text, feed("linkward"), &Delivery::default()).unwrap_or_default());
-            }
-            Ok(())
-        })?;
-        events.sort_by(|one, other| (one.at(), &one.id).cmp(&(other.at(), &other.id)));
-        for event in events {
-            engine.ingest(event);
-        }
-        engine.advance(now);
-        let (mut exceptions, mut windows) = (Vec::new(), Vec::new());
-        self.each(Kind::Action, |_, says, _| {
-            match says.get("what").and_then(Value::as_str) {
-                Some("exception") => {
-                    exceptions.extend(serde_json::from_value(says["exception"].clone()).ok())
-                }
-                Some("maintenance") => {
-                    windows.extend(serde_json::from_value(says["maintenance"].clone()).ok())
-                }
-                _ => {}
-            }
-            Ok(())
-        })?;
-        let state = State { engine, exceptions, windows };
-        let known = self.newest()?;
-        let missing: Vec<Change> = state
-            .engine
-            .findings()
-            .into_iter()
-            .filter(|finding| {
-                let recorded = known.get(&finding.id.digest().to_string());
-                let same = recorded.and_then(|(_, says)| says.pointer("/finding/state")?.as_str());
-                same != Some(finding.state.as_str())
-            })
-            .map(|finding| Change { finding: finding.clone(), before: None })
-            .collect();
-        self.record_changes(&state, &missing, now)?;
-        Ok(state)
-    }
-
     /// Walks the records of a kind from the newest to the oldest.
-    fn each(&self, kind: Kind, mut visit: impl FnMut(&Row, &Value, &[Digest]) -> Result<()>) -> Result<()> {
+    pub(super) fn each(
+        &self,
+        kind: Kind,
+        mut visit: impl FnMut(&Row, &Value, &[Digest]) -> Result<()>,
+    ) -> Result<()> {
         let mut before = None;
         loop {
             let rows = self.store.rows(&Filter { kind: Some(kind), term: None, before, limit: 500 })?;
@@ -185,57 +197,80 @@ impl Engine {
         }
     }
 
-    /// The newest record of each finding.
-    fn newest(&self) -> Result<BTreeMap<String, (u64, Value)>> {
-        let mut newest = BTreeMap::new();
-        self.each(Kind::Finding, |row, says, _| {
-            if let Some(id) = says.pointer("/finding/id").and_then(Value::as_str) {
-                newest.entry(id.to_owned()).or_insert_with(|| (row.index, says.clone()));
-            }
-            Ok(())
-        })?;
-        Ok(newest)
+    /// The newest record of a finding, by its whole id.
+    pub(super) fn recorded_finding(&self, id: &str) -> Result<Option<(u64, Value)>> {
+        let rows = self.rows(Some(Kind::Finding), Some(Term::new(TermKind::Name, id)), 1)?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        Ok(Some((row.index, self.store.body(row.index)?.says)))
     }
 
     fn findings(&self, all: bool) -> Result<Vec<Value>> {
         let state = self.detection()?;
         let mut lines: Vec<(String, u64, Value)> = Vec::new();
-        for (_, (record, says)) in self.newest()? {
-            let line = line(&state, record, &says);
+        for (record, says) in state.recorded.all() {
+            let line = line(&state, record, says);
             let quiet = line["standing"]["standing"] != "open" || line["finding"]["state"] == "withdrawn";
             if all || !quiet {
                 lines.push((line["finding"]["at"].as_str().unwrap_or("").to_owned(), record, line));
+                if lines.len() >= MOST {
+                    break;
+                }
             }
         }
         lines.sort_by(|one, other| (&other.0, other.1).cmp(&(&one.0, one.1)));
-        Ok(lines.into_iter().take(MOST).map(|(_, _, line)| line).collect())
+        Ok(lines.into_iter().map(|(_, _, line)| line).collect())
     }
 
     /// What the pages about detection show; a home whose findings cannot be read shows none and says so in the log.
     pub(super) fn detection_facts(&self, path: &str, facts: &mut linkward_console::HomeFacts) {
-        let wanted = ["/findings", "/coverage", "/api/v1/findings"];
+        let wanted =
+            ["/findings", "/coverage", "/api/v1/findings", "/board", "/export/findings", "/export/coverage"];
         if !wanted.iter().any(|wanted| path.starts_with(wanted)) {
             return;
         }
-        match self.findings(true) {
+        if self.detection_within(A_MOMENT).is_none() {
+            let waits = self.still_folding();
+            facts.waiting = Some((Code::StillFolding, waits.message));
+            return;
+        }
+        let findings = match path.strip_prefix("/findings/") {
+            Some(id) => self
+                .known_finding(id)
+                .and_then(|(record, says)| Ok(vec![line(&*self.detection()?, record, &says)])),
+            None => self.findings(true),
+        };
+        match findings {
             Ok(findings) => facts.findings = findings,
+            // What is not there is a page of its own.
+            Err(_) if path.starts_with("/findings/") => {}
             Err(error) => crate::commands::complain(&format!("findings: {error:#}")),
         }
         if let Ok(state) = self.detection() {
-            facts.sources =
-                state.engine.heard().into_keys().map(|source| source.as_str().to_owned()).collect();
-            facts.rules = crate::detect::rule_lines(state.engine.estate());
+            facts.rules = crate::detect::rule_lines(state.engine.estate(), &state.heard);
         }
+    }
+
+    pub(super) fn answer_finding(&self, id: &str, by: &str, now: Instant) -> Result<Value> {
+        let (_, says) = self.known_finding(id)?;
+        let text = |pointer: &str| says.pointer(pointer).and_then(Value::as_str).unwrap_or("").to_owned();
+        let (rule, subject, whole) = (text("/finding/rule"), text("/finding/subject"), text("/finding/id"));
+        let record =
+            json!({ "what": "answered", "finding": whole, "rule": rule, "subject": subject, "by": by });
+        let terms = vec![Term::new(TermKind::Name, &whole), Term::new(TermKind::Name, &subject)];
+        self.store.append(Note::said(record, terms, &self.config.environment), Vec::new(), now)?;
+        Ok(
+            json!({ "version": VERSION, "text": format!("{rule} at {subject} is yours; say what it was when you know") }),
+        )
     }
 
     fn known_finding(&self, id: &str) -> Result<(u64, Value)> {
         let well_formed = id.len() >= 6 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let mut found: Vec<(u64, Value)> = self
-            .newest()?
-            .into_iter()
-            .filter(|(known, _)| well_formed && known.trim_start_matches("sha256:").starts_with(id))
-            .map(|(_, found)| found)
-            .collect();
+        let mut found: Vec<(u64, Value)> = Vec::new();
+        if well_formed {
+            for known in self.store.terms(TermKind::Name, &format!("sha256:{id}"), 2)? {
+                found.extend(self.recorded_finding(&known)?);
+            }
+        }
         match (found.pop(), found.is_empty()) {
             (Some(found), true) => Ok(found),
             (Some(_), false) => bail!("several findings begin with `{id}`; give more digits"),
@@ -262,7 +297,7 @@ impl Engine {
         Ok(line)
     }
 
-    fn dispose(
+    pub(super) fn dispose(
         &self,
         id: &str,
         disposition: Disposition,
@@ -290,6 +325,7 @@ impl Engine {
         };
         let terms = vec![Term::new(TermKind::Name, &whole), Term::new(TermKind::Name, &subject)];
         record["rule"] = rule.clone().into();
+        record["subject"] = subject.clone().into();
         self.store.append(Note::said(record, terms.clone(), &self.config.environment), Vec::new(), now)?;
         if let Some(exception) = exception {
             let says = json!({ "what": "exception", "exception": exception });
@@ -301,7 +337,14 @@ impl Engine {
         Ok(json!({ "version": VERSION, "text": format!("{rule} at {subject} was true; answer it") }))
     }
 
-    fn maintain(&self, scope: &str, reason: &str, hours: u32, by: &str, now: Instant) -> Result<Value> {
+    pub(super) fn maintain(
+        &self,
+        scope: &str,
+        reason: &str,
+        hours: u32,
+        by: &str,
+        now: Instant,
+    ) -> Result<Value> {
         if reason.trim().is_empty() {
             bail!("maintenance needs a reason; give one with --reason");
         }
@@ -325,6 +368,33 @@ impl Engine {
             json!({ "version": VERSION, "text": format!("first sights of {scope} are quiet until {until}; invariants are not") }),
         )
     }
+}
+
+/// Which sources the documents of a text look like.
+fn feeds_of(text: &[u8]) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut look = |document: &Value| {
+        let items = document.as_array().map_or(std::slice::from_ref(document), Vec::as_slice);
+        for item in items {
+            let name = FEEDS.iter().find(|feed| feed.recognise(item)).map(|feed| feed.name());
+            if let Some(name) = name.filter(|name| !found.iter().any(|known| known == name)) {
+                found.push(name.to_owned());
+            }
+        }
+    };
+    match serde_json::from_slice(text) {
+        Ok(document) => look(&document),
+        Err(_) => {
+            for line in text.split(|byte| *byte == b'\n') {
+                serde_json::from_slice(line).iter().for_each(&mut look);
+            }
+        }
+    }
+    found
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or("")
 }
 
 fn line(state: &State, record: u64, says: &Value) -> Value {

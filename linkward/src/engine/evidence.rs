@@ -2,13 +2,14 @@
 
 use anyhow::{Context as _, Result};
 use linkward_evidence::Claim;
-use linkward_ledger::{Kind, LogName, Recorded, Term};
+use linkward_ledger::{Kind, Recorded, Term};
 use linkward_model::{Code, Digest, Environment, Instant};
 use linkward_prove::{Artifact, Attestation, Proven, Signer};
+use linkward_record::StoreError;
 use serde_json::Value;
 
 use crate::records::Note;
-use crate::wire::{Document, Signed, Submitted, VERSION};
+use crate::wire::{Document, Signed, Submitted, VERSION, code_of};
 
 use super::Engine;
 
@@ -94,7 +95,8 @@ impl Engine {
             let rows = self.rows(Some(kind), Some(Term::digest(document)), 1)?;
             let Some(row) = rows.first() else { continue };
             if kind == Kind::Proof {
-                return Ok(Some(proof_line(name, &self.proof(row.index)?)));
+                // What was deleted is recorded anew.
+                return Ok(self.proof_there(row.index)?.map(|proof| proof_line(name, &proof)));
             }
             let says = self.store.body(row.index)?.says;
             let field = |name: &str| says.get(name).and_then(Value::as_str).unwrap_or("");
@@ -111,6 +113,15 @@ impl Engine {
         Ok(None)
     }
 
+    /// As [`Engine::proof`]; nothing where retention deleted what it was proven from.
+    pub(super) fn proof_there(&self, index: u64) -> Result<Option<Recorded<Proven<Attestation>>>> {
+        match self.proof(index) {
+            Ok(proof) => Ok(Some(proof)),
+            Err(error) if code_of(&error) == Some(Code::DeletedByRetention) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// A proof by its record: from memory, or proven again from its documents.
     pub(super) fn proof(&self, index: u64) -> Result<Recorded<Proven<Attestation>>> {
         let known =
@@ -119,6 +130,11 @@ impl Engine {
             return Ok(known);
         }
         let record = self.store.read(index)?;
+        for digest in record.body()?.documents {
+            if let Some(tombstone) = self.store.tombstone(&digest)? {
+                return Err(StoreError::Deleted { digest, tombstone }.into());
+            }
+        }
         let documents = |digest: &Digest| self.store.blob(digest).ok().flatten();
         let proof = linkward_prove::reopen(record, &documents)
             .with_context(|| format!("record {index} does not prove again"))?;
@@ -142,46 +158,25 @@ impl Engine {
         statements: &[String],
         environment: &Environment,
     ) -> Result<Signed> {
-        let now = Instant::now();
-        let mut products = Vec::new();
-        let mut bundles = Vec::new();
-        let log = self.store.log_id(LogName::Signing).context("this home has no signing log")?;
+        let mut unlogged = Vec::new();
         for text in statements {
-            let statement = linkward_evidence::statement::Statement::parse(text.as_bytes())?;
-            products.extend(statement.subjects.iter().flat_map(|subject| subject.digests.iter().copied()));
-            let payload = text.as_bytes();
-            let pae = linkward_evidence::dsse::pae(linkward_issue::PAYLOAD_TYPE, payload);
+            linkward_evidence::statement::Statement::parse(text.as_bytes())?;
+            let pae = linkward_evidence::dsse::pae(linkward_issue::PAYLOAD_TYPE, text.as_bytes());
             let signature = self.signer.call(|signer| Ok(signer.sign_pae(&pae)?))?;
-            let entry = linkward_issue::bundle::entry(&pae, &signature, &self.trust.step_key)?;
-            let included = self.store.append_entry(LogName::Signing, entry.clone())?;
-            let included = linkward_issue::bundle::Included {
-                index: included.index,
-                size: included.size,
-                root: included.root,
-                proof: included.proof,
-                checkpoint: included.checkpoint,
-            };
-            bundles.push(linkward_issue::bundle::assemble(
-                payload,
-                &signature,
-                &self.trust.step_key,
-                &entry,
-                &included,
-                &log,
-                self.own_timestamp(&signature)?.as_deref(),
-            )?);
+            let content = linkward_issue::bundle::envelope(text.as_bytes(), &signature);
+            let digest = Digest::sha256(&pae);
+            unlogged.push(self.signed(&content, &self.trust.step_key, &digest, &signature)?);
         }
-        products.sort();
-        products.dedup();
-        let step = self.store.append(Note::step(step, &products, environment), Vec::new(), now)?.index();
-        let mut records = vec![step];
-        for bundle in &bundles {
-            let document = Document { name: "provenance.sigstore.json".to_owned(), text: bundle.clone() };
-            let submitted = self.submit_one(&document, environment)?;
-            anyhow::ensure!(submitted.proven, "our own bundle does not verify: {}", submitted.message);
-            records.push(submitted.record);
-        }
-        Ok(Signed { version: VERSION, bundles, records })
+        let logged = unlogged.iter().map(|unlogged| Ok(self.completed(unlogged)?.0));
+        let bundles: Vec<String> = match logged.collect::<Result<_>>() {
+            Ok(bundles) => bundles,
+            Err(error) if super::spool::away(&error) => {
+                return self.step_waits(step, &unlogged, environment, &error);
+            }
+            Err(error) => return Err(error),
+        };
+        let records = self.record_step(step, &bundles, environment)?;
+        Ok(Signed { version: VERSION, bundles, records, unlogged: None })
     }
 }
 

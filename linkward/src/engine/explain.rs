@@ -6,9 +6,10 @@ use linkward_ledger::{Body, Kind, Opaque, Recorded, Term};
 use linkward_model::{Code, Digest};
 use serde_json::Value;
 
-use crate::wire::{EvidenceLine, Explanation, LogState, Replay, VERSION};
+use crate::wire::{EvidenceLine, Explanation, Failure, LogState, Replay, VERSION, code_of};
 
 use super::Engine;
+use super::retention::deleted;
 use super::verdicts::{decide, outcome, reasons};
 
 impl Engine {
@@ -55,6 +56,9 @@ impl Engine {
                     outcome(value).as_str()
                 ),
             },
+            Err(error) if code_of(&error) == Some(Code::DeletedByRetention) => {
+                Replay::Deleted { code: Code::DeletedByRetention, detail: format!("{error:#}") }
+            }
             Err(error) => Replay::Differs { code: Code::ReplayDiffers, detail: format!("{error:#}") },
         };
         let requirements = says.get("requirements").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -87,6 +91,10 @@ impl Engine {
         let log = LogState { size: verdict.log_size(), ..self.log_state()? };
         let revocations = self.revocations_at(log.size);
         let gathered = self.gather(verdict.question(), &policy, &log, &revocations)?;
+        if let Some(record) = gathered.gone() {
+            let message = format!("the document that record {record} proves is gone");
+            return Err(Failure::new(Code::DeletedByRetention, message).into());
+        }
         let (question, roots) = (verdict.question(), verdict.roots());
         Ok(decide(question, &gathered, &policy, &revocations, roots, verdict.decided_at()))
     }
@@ -107,12 +115,23 @@ impl Engine {
             replay: Replay::NotApplicable,
             requirements: Vec::new(),
             reasons: Vec::new(),
-            evidence: vec![line(record.index(), &body)],
+            evidence: vec![self.evidence_of(record.index(), &body)?],
         })
     }
 
     fn evidence_line(&self, index: u64) -> Result<EvidenceLine> {
-        Ok(line(index, &self.store.body(index)?))
+        self.evidence_of(index, &self.store.body(index)?)
+    }
+
+    /// One line of evidence; a document that is gone is named with the record that says so.
+    fn evidence_of(&self, index: u64, body: &Body) -> Result<EvidenceLine> {
+        let mut line = line(index, body);
+        for digest in &body.documents {
+            if let Some(tombstone) = self.store.tombstone(digest)? {
+                line.summary.push_str(&format!(" ({})", deleted(tombstone)));
+            }
+        }
+        Ok(line)
     }
 }
 

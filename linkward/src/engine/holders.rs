@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use linkward_ledger::{Kind, Term, TermKind};
-use linkward_model::Purl;
+use linkward_model::{Code, Purl};
 use serde_json::{Value, json};
 
 use super::Engine;
@@ -50,7 +50,15 @@ impl Engine {
             for row in rows.iter().take(NAMED) {
                 let body = self.store.body(row.index)?;
                 let name = body.says.get("name").and_then(Value::as_str).unwrap_or_default();
-                projects.push(json!({ "record": row.index, "project": name }));
+                let mut project = json!({ "record": row.index, "project": name });
+                // Its packages are found all the same; what more it said is gone.
+                for digest in &body.documents {
+                    if let Some(tombstone) = self.store.tombstone(digest)? {
+                        project["code"] = json!(Code::DeletedByRetention);
+                        project["tombstone"] = json!(tombstone);
+                    }
+                }
+                projects.push(project);
             }
             found.push(json!({ "purl": purl, "sboms": rows.len(), "newest": projects }));
         }

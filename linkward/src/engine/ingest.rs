@@ -151,7 +151,8 @@ impl Engine {
             limit: 64,
         };
         for row in self.store.rows(&filter)? {
-            proofs.push(self.proof(row.index)?);
+            // What retention deleted is among the verdict's reasons.
+            proofs.extend(self.proof_there(row.index)?);
         }
         let about = Attested::of(&proofs);
         Ok(Line {

@@ -2,7 +2,12 @@
 //!
 //! Synchronous and shared behind an `Arc`; the daemon's socket, the console and the commands all call it.
 
+mod abuse;
+mod access;
 mod admission;
+mod alerts;
+mod backtest;
+mod canaries;
 mod commits;
 mod deployments;
 mod detection;
@@ -13,10 +18,20 @@ mod feed;
 mod holders;
 mod ingest;
 mod limit;
+mod measuring;
+mod recall;
+mod repositories;
+mod repository;
+mod retention;
 mod revoke;
+mod rollbacks;
+mod scanned;
 mod signer;
 mod sigstore;
+mod spool;
 mod verdicts;
+mod watch;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -37,8 +52,11 @@ use crate::home::{Home, Trust, memory, production_roots};
 use crate::records::Note;
 use crate::wire::{Failure, LogState, Reply, Request};
 
+pub(crate) use self::access::Ask as AccessAsk;
+pub(crate) use self::canaries::PREFIX as CANARY;
 pub(crate) use self::commits::CommitSignature;
-use self::signer::SharedSigner;
+use self::retention::Document;
+pub(crate) use self::signer::SharedSigner;
 pub(crate) use self::sigstore::Denied;
 use self::sigstore::Services;
 
@@ -50,6 +68,7 @@ pub(crate) struct Engine {
     store: Store,
     signer: SharedSigner,
     services: Services,
+    watching: witness::Watching,
     roots: TrustRoots,
     keyring: Vec<PublicKey>,
     policy: RwLock<Arc<InForce>>,
@@ -60,12 +79,18 @@ pub(crate) struct Engine {
     sweep: Mutex<std::collections::VecDeque<Question>>,
     /// Rollouts that the webhook let pass, on their way into the ledger.
     rollouts: Mutex<std::collections::VecDeque<linkward_deploy::Rollout>>,
+    /// Held while the ledger is read and then written: two writers must not give one number to two revisions.
+    ledger: Mutex<()>,
     /// Bundles whose signatures were checked: one for each record, ever.
     verified: std::sync::atomic::AtomicU64,
     addresses: OnceLock<(SocketAddr, SocketAddr)>,
     /// Proofs that this process has checked, by record: a digest is verified once, whatever the number of asks.
     proofs: Mutex<BTreeMap<u64, Recorded<Proven<Attestation>>>>,
     detection: crate::detect::Detection,
+    outbox: Mutex<linkward_record::state::State>,
+    alerting: OnceLock<alerts::Alerting>,
+    counting: measuring::Counting,
+    guard: access::Guard,
 }
 
 /// The policy that decides now.
@@ -82,8 +107,15 @@ impl Engine {
         let trust = home.trust()?;
         let signer = SharedSigner::new(home.keys());
         let settings = Settings { tenant: config.tenant.clone(), logs: trust.logs.clone() };
-        let store = Store::open(home.path(), Arc::new(RealFiles), settings, Box::new(signer.clone()))
-            .map_err(|error| opening(error, home))?;
+        let witnesses = witness::asked(&config.witness, home)?;
+        let store = Store::open_witnessed(
+            home.path(),
+            Arc::new(RealFiles),
+            settings,
+            Box::new(signer.clone()),
+            witnesses,
+        )
+        .map_err(|error| opening(error, home))?;
         if let Some(memory) = memory() {
             linkward_record::seen::check(&memory, &store).map_err(|error| {
                 Failure::new(Code::RecordRolledBack, format!("{}: {error}", home.path().display()))
@@ -96,13 +128,25 @@ impl Engine {
             Ok(production) => TrustRoots::join(&[&own, &production]),
             Err(_) => own,
         };
-        let services = Services::open(home)?;
-        let mut keyring = vec![PublicKey::from_pem(&trust.step_key).context("step key in trust.json")?];
-        if let Some(pem) = &services.artifact_key {
-            keyring.push(PublicKey::from_pem(pem).context("artifact.pub")?);
+        let added = crate::trust::added(home)?;
+        let mut current = Vec::new();
+        for one in &added {
+            match one.roots(now, config.trust_max_age_days) {
+                Ok(roots) => current.push(roots),
+                Err(error) => crate::commands::complain(&format!("{error:#}: not used")),
+            }
         }
+        let roots = current.iter().fold(roots, |all, one| TrustRoots::join(&[&all, one]));
+        let services = Services::open(home)?;
+        let watching = witness::Watching::open(&config.witness, home, &trust)?;
+        let mut keyring = vec![PublicKey::from_pem(&trust.step_key).context("step key in trust.json")?];
+        for spki in home.artifact_keys()? {
+            keyring.push(PublicKey::from_spki(&spki).context("a key of what people sign")?);
+        }
+        let outbox = alerts::open(home.path(), &store, now)?;
         let policy = read_policy(home)?;
         let gate = Gate::new(config.gate_settings(None));
+        let guard = access::Guard::new(&config);
         let engine = Self {
             home: home.clone(),
             config,
@@ -110,6 +154,7 @@ impl Engine {
             store,
             signer,
             services,
+            watching,
             roots,
             keyring,
             policy: RwLock::new(Arc::new(policy)),
@@ -118,12 +163,21 @@ impl Engine {
             feed: feed::Feed::new(now),
             sweep: Mutex::default(),
             rollouts: Mutex::default(),
+            ledger: Mutex::default(),
             verified: std::sync::atomic::AtomicU64::new(0),
             addresses: OnceLock::new(),
             proofs: Mutex::default(),
             detection: crate::detect::Detection::default(),
+            outbox: Mutex::new(outbox),
+            alerting: OnceLock::new(),
+            counting: measuring::Counting::default(),
+            guard,
         };
-        engine.record_trust(now)?;
+        match engine.record_trust(now) {
+            // What waits for witnesses comes before all that follows it; a home can be read while they are away.
+            Err(error) if crate::wire::code_of(&error) == Some(Code::WitnessesTooFew) => {}
+            result => result?,
+        }
         engine.record_policy(now)?;
         let from = engine.load_snapshot(now);
         engine.fill_gate(from)?;
@@ -131,6 +185,14 @@ impl Engine {
         engine.restore_glasses(now)?;
         engine.restore_mode()?;
         Ok(engine)
+    }
+
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -155,13 +217,20 @@ impl Engine {
             Request::Step { step, statements, environment } => {
                 serde_json::to_value(self.sign_step(step, &statements, &self.environment(environment))?)?
             }
-            Request::SignArtifact { name, digest, environment } => {
-                serde_json::to_value(self.sign_artifact(&name, &digest, &self.environment(environment))?)?
-            }
-            Request::SignAttestation { name, statement, environment } => serde_json::to_value(
-                self.sign_attestation(&name, &statement, &self.environment(environment))?,
+            Request::SignArtifact { name, digest, environment, out } => serde_json::to_value(
+                self.sign_artifact(&name, &digest, &self.environment(environment), out)?,
             )?,
+            Request::SignAttestation { name, statement, environment, out } => serde_json::to_value(
+                self.sign_attestation(&name, &statement, &self.environment(environment), out)?,
+            )?,
+            Request::Complete { name, form } => serde_json::to_value(self.complete_form(&name, &form)?)?,
+            Request::PublishRepository => {
+                self.publish_repository(Instant::now())?;
+                json!(null)
+            }
+            Request::Spool { flush } => serde_json::to_value(self.spool_state(flush)?)?,
             Request::Sigstore => self.show_sigstore()?,
+            Request::Witness => self.show_witness()?,
             Request::TestToken { subject, audience, lifetime } => {
                 json!(self.test_token(&subject, &audience, lifetime)?)
             }
@@ -171,24 +240,32 @@ impl Engine {
             Request::Checkpoint => {
                 json!(String::from_utf8_lossy(self.store.checkpoint(LogName::Evidence)?.note()))
             }
+            Request::Lookup { log, term, before, limit } => {
+                serde_json::to_value(self.lookup(log, term, before, limit)?)?
+            }
             Request::LogProof { log, index } => json!(self.store.proof(log, index)?.encode()),
+            Request::Backup { to } => self.backup(&to)?,
+            Request::Retention { ask } => self.retention(ask)?,
             Request::Consistency { from } => {
                 let checkpoint = self.store.checkpoint(LogName::Evidence)?;
-                let proof = self.store.consistency(LogName::Evidence, from, checkpoint.size())?;
+                // A caller who saw more finds out by the checkpoint itself.
+                let proof = if from > checkpoint.size() {
+                    Vec::new()
+                } else {
+                    self.store.consistency(LogName::Evidence, from, checkpoint.size())?
+                };
                 json!({
                     "checkpoint": String::from_utf8_lossy(checkpoint.note()),
                     "proof": proof.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 })
             }
             Request::Admit { ask } => self.admit(ask)?,
-            Request::Measures => {
-                let counts = linkward_measure::count(&self.store, Instant::now())?;
-                json!({ "version": crate::wire::VERSION, "measures": linkward_measure::measures(&counts) })
-            }
+            Request::Measures => self.measures_answer()?,
             Request::Assess => {
-                let counts = linkward_measure::count(&self.store, Instant::now())?;
+                let counts = self.all_counts(Instant::now())?;
                 serde_json::to_value(linkward_measure::assess(&self.store, &counts)?)?
             }
+            Request::Access { ask } => self.access(ask, Instant::now())?,
             Request::Detect { ask } => self.detect(ask, Instant::now())?,
             Request::Revoke { ask } => self.revoke(ask)?,
             Request::Deploy { ask } => self.deployment(ask)?,
@@ -198,11 +275,51 @@ impl Engine {
                 json!(String::from_utf8_lossy(&text))
             }
             Request::PolicyDiff { old, new } => serde_json::to_value(self.policy_diff(&old, &new)?)?,
+            Request::Scanned { name, sbom, chain } => json!(self.scanned(&name, &sbom, chain)?),
+            Request::Base { chain } => self.base(&chain)?,
             Request::Packages { prefixes } => self.packages(&prefixes)?,
             Request::Holders { purls } => self.holders(&purls)?,
             Request::Why { package } => self.why(&package)?,
             Request::Home => json!({ "home": self.home.path(), "trust": self.trust }),
         })
+    }
+
+    /// A page of entries that carry a term. An index that is too far behind is brought up first, but not while others
+    /// wait: a daemon does that by itself.
+    pub(crate) fn lookup(
+        &self,
+        log: LogName,
+        term: Term,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<linkward_ledger::lookup::Answer> {
+        use crate::lookup::{PAGE, failure, terms_of};
+        let limit = limit.clamp(1, PAGE);
+        match self.store.lookup(log, term.clone(), before, limit, &terms_of) {
+            Err(linkward_record::LookupFailure::Behind(_)) if self.addresses.get().is_none() => {}
+            result => return result.map_err(failure),
+        }
+        while self.store.commit_lookups(&terms_of, Instant::now()).map_err(failure)?.is_some() {}
+        self.store.lookup(log, term, before, limit, &terms_of).map_err(failure)
+    }
+
+    /// Keeps the look-up index up to the logs, in a thread of its own: large runs take their time.
+    pub(crate) fn keep_lookups(self: &Arc<Self>) {
+        let engine = Arc::downgrade(self);
+        let work = move || {
+            let mut complained = None;
+            loop {
+                std::thread::sleep(std::time::Duration::from_secs(1));
+                let Some(engine) = engine.upgrade() else { return };
+                let result = engine.store.commit_lookups(&crate::lookup::terms_of, Instant::now());
+                let trouble = result.err().map(|error| format!("look-up index: {error}"));
+                if let Some(trouble) = trouble.as_deref().filter(|_| trouble != complained) {
+                    crate::commands::complain(trouble);
+                }
+                complained = trouble;
+            }
+        };
+        let _ = std::thread::Builder::new().name("lookups".to_owned()).spawn(work);
     }
 
     fn environment(&self, asked: Option<Environment>) -> Environment {
@@ -239,7 +356,7 @@ impl Engine {
 
     fn record_trust(&self, now: Instant) -> Result<()> {
         let own = self.home.trusted_root()?;
-        let says = json!({
+        let mut says = json!({
             "id": self.trust.id, "created": self.trust.created, "logs": self.trust.logs,
             "step_key": self.trust.step_key, "step_key_id": self.trust.step_key_id, "builder": self.trust.builder,
             "policy_owner": self.home.policy_owner(),
@@ -249,6 +366,14 @@ impl Engine {
                 "digest": TrustRoots::production().digest(),
             },
         });
+        // A restored home names the logs that it goes on from, with what they had come to.
+        if !self.trust.former.is_empty() {
+            says["former"] = serde_json::to_value(&self.trust.former)?;
+        }
+        let repositories = crate::trust::added(&self.home)?;
+        if !repositories.is_empty() {
+            says["repositories"] = repositories.iter().map(crate::trust::Added::says).collect();
+        }
         let documents: Vec<Vec<u8>> = self.roots.documents().iter().cloned().chain([own]).collect();
         let mut digests: Vec<Digest> = documents.iter().map(|document| Digest::sha256(document)).collect();
         digests.sort();
@@ -329,8 +454,10 @@ impl Engine {
             for row in self.rows(Some(Kind::Sbom), Some(term), 20)? {
                 let body = self.store.body(row.index)?;
                 let name = body.says.get("name").and_then(Value::as_str).unwrap_or("");
-                let via =
-                    body.documents.first().map_or_else(Vec::new, |document| self.dependants(document, &purl));
+                let via = match body.documents.first() {
+                    Some(document) => self.dependants(document, &purl)?,
+                    None => Vec::new(),
+                };
                 found.push(json!({
                     "package": purl, "project": name, "record": row.index, "via": via.join(" > "),
                 }));
@@ -340,10 +467,14 @@ impl Engine {
     }
 
     /// A shortest chain of components from the root of an SBOM to a package.
-    fn dependants(&self, document: &Digest, purl: &str) -> Vec<String> {
-        let Ok(Some(bytes)) = self.store.blob(document) else { return Vec::new() };
+    fn dependants(&self, document: &Digest, purl: &str) -> Result<Vec<String>> {
+        let bytes = match self.document(document)? {
+            Document::There(bytes) => bytes,
+            Document::Deleted { tombstone } => return Ok(vec![retention::deleted(tombstone)]),
+            Document::Unknown => return Ok(Vec::new()),
+        };
         let Ok(linkward_evidence::Claim::Sbom(sbom)) = linkward_evidence::parse(&bytes) else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
         let mut above: BTreeMap<&str, &str> = BTreeMap::new();
         let root = sbom.subject.as_ref().map_or("", |subject| subject.id.as_str());
@@ -361,7 +492,7 @@ impl Engine {
         let named = |component: &&linkward_evidence::sbom::Component| {
             component.purl.as_ref().is_some_and(|found| found.to_string() == purl)
         };
-        let Some(target) = sbom.components.iter().find(named) else { return Vec::new() };
+        let Some(target) = sbom.components.iter().find(named) else { return Ok(Vec::new()) };
         let name = |id: &str| {
             sbom.components.iter().find(|c| c.id == id).map_or_else(|| id.to_owned(), |c| c.name.clone())
         };
@@ -372,7 +503,12 @@ impl Engine {
             at = parent;
         }
         path.reverse();
-        path
+        Ok(path)
+    }
+
+    /// Leaves of the evidence log; of one that cannot be read none.
+    pub(crate) fn log_size(&self) -> u64 {
+        self.store.checkpoint(LogName::Evidence).map(|checkpoint| checkpoint.size()).unwrap_or(0)
     }
 
     /// A file of a log, as the static tile server gives it.
@@ -387,16 +523,29 @@ impl Engine {
     }
 
     /// A page of the console or the API.
-    pub(crate) fn page(&self, path: &str, query: &str) -> linkward_console::Response {
+    pub(crate) fn page(
+        &self,
+        path: &str,
+        query: &str,
+        who: Option<linkward_console::Who>,
+    ) -> linkward_console::Response {
         let mut facts = self.facts();
+        facts.who = who;
         self.detection_facts(path, &mut facts);
+        let told = self.measure_facts(path, &mut facts).and_then(|()| self.alert_facts(path, &mut facts));
+        if let Err(error) = told {
+            crate::commands::complain(&format!("{path}: {error:#}"));
+            facts.counted = false;
+        }
         linkward_console::respond(&self.store, &facts, &linkward_console::Request { path, query })
     }
 
     /// Seals what is open and gives the home back.
     pub(crate) fn close(&self) {
         let _ = std::fs::remove_file(crate::socket::path(self.home.path()));
+        let _ = self.record_refusals(Instant::now());
         self.leave_snapshot();
+        self.leave_folds();
         self.store.close();
     }
 }

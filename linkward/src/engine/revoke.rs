@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result};
 use linkward_decide::{Entry, Revocation, Revocations, Target, TargetKind, Undo};
-use linkward_deploy::{GlassRequest, ImageRef, Item, Permit};
+use linkward_deploy::{GlassRequest, ImageRef, Item, Permit, Proposed, Signed};
 use linkward_ledger::{Kind, Recorded, Term, TermKind};
 use linkward_model::{Code, Digest, Instant};
 use serde_json::{Value, json};
@@ -66,7 +66,76 @@ impl Engine {
 
     pub(super) fn revoke(&self, ask: Revoke) -> Result<Value> {
         match ask {
-            Revoke::List => Ok(self.revoked()),
+            Revoke::List => self.revoked(),
+            Revoke::Propose { note } => self.propose(&note, None),
+            Revoke::Confirm { proposal, signature } => {
+                let says = self.store.body(proposal)?.says;
+                let note = says.get("note").and_then(Value::as_str).unwrap_or("");
+                anyhow::ensure!(
+                    says.get("what").and_then(Value::as_str) == Some("revocation-proposal"),
+                    "record {proposal} is no proposal; see `linkward revoke list`"
+                );
+                anyhow::ensure!(
+                    !self.confirmed().contains(&proposal),
+                    "record {proposal} was confirmed already"
+                );
+                let both = format!("{note}{signature}");
+                let people = |note: &str| {
+                    Signed::open(note, &self.config.revoke, Instant::now())
+                        .map(|signed| signed.people().to_vec())
+                        .map_err(|error| Failure::new(Code::RevocationUnsigned, error.to_string()))
+                };
+                if people(&both)? == people(note)? {
+                    let message = "it is signed by nobody further who is listed in `keys` of [revoke]";
+                    return Err(Failure::new(Code::RevocationPending, message).into());
+                }
+                self.propose(&both, Some(proposal))
+            }
+            Revoke::Add { .. } | Revoke::Undo { .. } if self.config.revoke.people > 1 => {
+                let message = format!("it takes {} people", self.config.revoke.people);
+                Err(Failure::new(Code::RevocationUnsigned, message).into())
+            }
+            other => self.carry_out(other, None),
+        }
+    }
+
+    /// Records a signed proposal, and carries it out once enough people have signed.
+    fn propose(&self, note: &str, proposal: Option<u64>) -> Result<Value> {
+        let now = Instant::now();
+        let signed = Signed::open(note, &self.config.revoke, now)
+            .map_err(|error| Failure::new(Code::RevocationUnsigned, error.to_string()))?;
+        let people = signed.people().to_vec();
+        let linkward_deploy::Proposal { what, reason, .. } = signed.proposal().clone();
+        if let Proposed::Revoke { kind, value, .. } = &what {
+            Target::parse(kind.parse::<TargetKind>()?, value)?;
+        }
+        if !signed.is_enough() {
+            let index = self.store.append(signed, Vec::new(), now)?.index();
+            let code = Code::RevocationPending;
+            let text = format!(
+                "{code}: signed by {} of {} people (record {index}); nothing is refused by it yet\n  next: linkward revoke confirm {index} --author NAME --key FILE\n",
+                people.len(),
+                self.config.revoke.people
+            );
+            return Ok(json!({ "version": VERSION, "pending": true, "code": code, "record": index,
+                              "people": people, "text": text }));
+        }
+        let author = people.join(" and ");
+        let ask = match what {
+            Proposed::Revoke { kind, value, since } => Revoke::Add { kind, value, reason, author, since },
+            Proposed::Undo { revocation } => Revoke::Undo { revocation, reason, author },
+        };
+        self.carry_out(ask, proposal)
+    }
+
+    /// Proposals that were carried out.
+    fn confirmed(&self) -> BTreeSet<u64> {
+        self.revocations().proposals().collect()
+    }
+
+    fn carry_out(&self, ask: Revoke, proposal: Option<u64>) -> Result<Value> {
+        match ask {
+            Revoke::List | Revoke::Propose { .. } | Revoke::Confirm { .. } => self.revoked(),
             Revoke::Add { kind, value, reason, author, since } => {
                 let target = Target::parse(kind.parse::<TargetKind>()?, &value)?;
                 anyhow::ensure!(
@@ -82,7 +151,7 @@ impl Engine {
                 if let Some((record, _)) = known {
                     anyhow::bail!("{} {value} is revoked already, by record {record}", target.kind());
                 }
-                let revocation = Revocation { target, reason, author, since };
+                let revocation = Revocation { target, reason, author, since, proposal };
                 self.record_revocation(Entry::Revoke(revocation.clone()), &revocation.target)
             }
             Revoke::Undo { revocation, reason, author } => {
@@ -93,7 +162,7 @@ impl Engine {
                     .with_context(|| {
                         format!("record {revocation} is no revocation in force; see `linkward revoke list`")
                     })?;
-                self.record_revocation(Entry::Undo(Undo { revocation, reason, author }), &target)
+                self.record_revocation(Entry::Undo(Undo { revocation, reason, author, proposal }), &target)
             }
         }
     }
@@ -151,7 +220,7 @@ impl Engine {
         }))
     }
 
-    fn revoked(&self) -> Value {
+    fn revoked(&self) -> Result<Value> {
         let active = self.revocations();
         let rows: Vec<Value> = active
             .active()
@@ -175,7 +244,32 @@ impl Engine {
         if rows.is_empty() {
             text = "nothing is revoked\n".to_owned();
         }
-        json!({ "version": VERSION, "epoch": active.epoch(), "revocations": rows, "text": text })
+        let pending = self.pending(Instant::now())?;
+        for (record, signed) in &pending {
+            let proposed = signed.proposal().text();
+            let lines: Vec<&str> = proposed.lines().skip(1).collect();
+            text.push_str(&format!("{record:>6}  pending: {}\n", crate::table::visible(&lines.join(", "))));
+        }
+        let pending: Vec<u64> = pending.iter().map(|(record, _)| *record).collect();
+        Ok(
+            json!({ "version": VERSION, "epoch": active.epoch(), "revocations": rows, "pending_records": pending, "text": text }),
+        )
+    }
+
+    /// Proposals that wait and can still be confirmed.
+    fn pending(&self, now: Instant) -> Result<Vec<(u64, Signed)>> {
+        let confirmed = self.confirmed();
+        let mut found = Vec::new();
+        for row in self.rows(Some(Kind::Action), Some(Signed::term()), 1000)? {
+            let says = self.store.body(row.index)?.says;
+            let note = says.get("note").and_then(Value::as_str).unwrap_or("");
+            if let Ok(signed) = Signed::open(note, &self.config.revoke, now)
+                && !confirmed.contains(&row.index)
+            {
+                found.push((row.index, signed));
+            }
+        }
+        Ok(found)
     }
 
     /// Every digest whose evidence, content or policy a target names.

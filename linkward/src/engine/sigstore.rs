@@ -2,12 +2,12 @@
 //!
 //! One generation of each key signs; all of them stand in the trust root.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use linkward_issue::bundle::Included;
+use linkward_issue::client::Unlogged;
 use linkward_issue::sigstore::claims::{self, Kind};
 use linkward_issue::sigstore::entry::{self, Entry};
 use linkward_issue::sigstore::instance::{Instance, pem_certificate, pem_chain};
@@ -21,10 +21,11 @@ use linkward_prove::PublicKey;
 use serde_json::{Value, json};
 
 use super::Engine;
+use super::abuse::Abuse;
 use super::limit::{Limiter, Tokens};
 use crate::home::Home;
 use crate::issuers::Issuer;
-use crate::wire::{Document, Failure, SignedArtifact, VERSION};
+use crate::wire::{Failure, SignedArtifact, VERSION};
 
 /// What the services remember while they run.
 #[derive(Debug)]
@@ -32,9 +33,12 @@ pub(super) struct Services {
     instance: Option<Arc<Instance>>,
     /// PEM of the key that signs what a person asks to be signed.
     pub(super) artifact_key: Option<String>,
+    artifact_generation: u32,
     entries: Limiter,
     certificates: Limiter,
+    stamps: Limiter,
     tokens: Tokens,
+    pub(super) abuse: Abuse,
 }
 
 /// Why a request to a service got no answer.
@@ -64,12 +68,17 @@ impl Services {
     pub(super) fn open(home: &Home) -> Result<Self> {
         let instance = home.instance()?.map(Arc::new);
         let artifact_key = home.artifact_key()?;
+        let last = instance.as_ref().and_then(|instance| instance.artifact_keys.last());
+        let artifact_generation = last.map_or(1, |last| last.number);
         Ok(Self {
             instance,
             artifact_key,
+            artifact_generation,
             entries: Limiter::new(2_000.0, 10_000.0),
             certificates: Limiter::new(10.0, 200.0),
+            stamps: Limiter::new(1_000.0, 5_000.0),
             tokens: Tokens::default(),
+            abuse: Abuse::default(),
         })
     }
 }
@@ -78,6 +87,10 @@ impl Engine {
     fn instance(&self) -> Answer<Arc<Instance>> {
         let missing = || Refused::new(Code::SigstoreMissing, "this home has no private Sigstore").into();
         self.services.instance.clone().ok_or_else(missing)
+    }
+
+    pub(super) const fn has_sigstore(&self) -> bool {
+        self.services.instance.is_some()
     }
 
     fn logged(&self, body: Vec<u8>) -> Result<Included> {
@@ -93,7 +106,11 @@ impl Engine {
 
     /// Rekor v2: checks and logs; the same entry again gets its first index and a fresh proof.
     pub(crate) fn log_signature(&self, body: &[u8]) -> Answer<Value> {
-        let entry = Entry::parse(body)?;
+        let refuse = |refused| {
+            // Whose signature does not hold is nobody that could be named.
+            self.services.abuse.limited(Digest::sha256(b"entries"), refused, Instant::now())
+        };
+        let entry = Entry::parse(body).map_err(refuse)?;
         self.services.entries.take(entry.verifier, Instant::now()).map_err(Denied::Later)?;
         let log = self.store.log_id(LogName::Signing).context("this home has no signing log")?;
         let included = self.logged(entry.body.clone())?;
@@ -103,6 +120,17 @@ impl Engine {
 
     /// Fulcio v2: a certificate for a key, to whom its token says.
     pub(crate) fn certify(&self, bearer: Option<&str>, body: &[u8]) -> Answer<Value> {
+        self.certified(bearer, body).map_err(|denied| match denied {
+            Denied::Refused(refused) => {
+                let token = SigningRequest::parse(body).ok().and_then(|request| request.token);
+                let who = super::abuse::claimed(bearer.or(token.as_deref()));
+                self.services.abuse.limited(who, refused, Instant::now())
+            }
+            denied => denied,
+        })
+    }
+
+    fn certified(&self, bearer: Option<&str>, body: &[u8]) -> Answer<Value> {
         let instance = self.instance()?;
         let above = instance.above().context("the instance has no authority")?;
         let log = instance.certificate_logs.last().context("the instance has no certificate log")?;
@@ -205,6 +233,8 @@ impl Engine {
     pub(crate) fn stamp(&self, query: &Query) -> Answer<Vec<u8>> {
         let instance = self.instance()?;
         let by = instance.timestamp_authorities.last().context("the instance has no timestamp authority")?;
+        // Nobody says who asks for a time: all of them share one limit.
+        self.services.stamps.take(Digest::sha256(b"timestamps"), Instant::now()).map_err(Denied::Later)?;
         Ok(self.signer.call(|signer| Ok(signer.timestamp(by, query)?))?)
     }
 
@@ -263,6 +293,12 @@ impl Engine {
             std::fs::write(&draft, serde_json::to_vec_pretty(&document)?)?;
             std::fs::rename(&draft, folder.join(name))?;
         }
+        let (Some(instance), Some(key)) = (&self.services.instance, &self.services.artifact_key) else {
+            return Ok(());
+        };
+        let first = PublicKey::from_pem(key).context("artifact.pub")?;
+        let list = serde_json::to_vec_pretty(&instance.key_list(first.spki()))?;
+        crate::spool::keep(&folder.join("artifact_keys.json"), &list)?;
         Ok(())
     }
 
@@ -285,6 +321,7 @@ impl Engine {
             "issuers": self.config.issuers.iter().map(|issuer| json!({
                 "url": issuer.url, "kind": issuer.kind.to_string(), "audience": issuer.audience,
             })).collect::<Vec<_>>(),
+            "refused": self.services.abuse.tallies(),
             "test_issuer": self.config.dangerous_test_issuer.then(|| self.test_issuer()),
             "trust_config": self.home.path().join("sigstore/client_trust_config.json"),
         }))
@@ -309,15 +346,14 @@ impl Engine {
         name: &str,
         digest: &Digest,
         environment: &Environment,
+        out: Option<PathBuf>,
     ) -> Result<SignedArtifact> {
-        let key = self.artifact_key()?;
-        let signature = self.signer.call(|signer| Ok(signer.sign_artifact(digest)?))?;
-        let body = linkward_issue::bundle::entry_of(digest, &signature, key)?;
-        let content = json!({ "messageSignature": {
-            "messageDigest": { "algorithm": "SHA2_256", "digest": STANDARD.encode(digest.as_bytes()) },
-            "signature": STANDARD.encode(&signature),
-        } });
-        self.finish(name, &content, &signature, body, environment)
+        let signature = self
+            .signer
+            .call(|signer| Ok(signer.sign_artifact(digest, self.services.artifact_generation)?))?;
+        let content = linkward_issue::bundle::message(digest, &signature);
+        let unlogged = self.signed(&content, self.artifact_key()?, digest, &signature)?;
+        self.finish(name, &unlogged, environment, out)
     }
 
     /// Signs a statement that a person makes with the home's artifact key; logged, stamped, proven and recorded.
@@ -326,18 +362,37 @@ impl Engine {
         name: &str,
         statement: &str,
         environment: &Environment,
+        out: Option<PathBuf>,
     ) -> Result<SignedArtifact> {
         linkward_evidence::statement::Statement::parse(statement.as_bytes())?;
-        let key = self.artifact_key()?;
         let pae = linkward_evidence::dsse::pae(linkward_issue::PAYLOAD_TYPE, statement.as_bytes());
-        let signature = self.signer.call(|signer| Ok(signer.sign_attestation(&pae)?))?;
-        let body = linkward_issue::bundle::entry(&pae, &signature, key)?;
-        let content = json!({ "dsseEnvelope": {
-            "payload": STANDARD.encode(statement),
-            "payloadType": linkward_issue::PAYLOAD_TYPE,
-            "signatures": [{ "sig": STANDARD.encode(&signature) }],
-        } });
-        self.finish(name, &content, &signature, body, environment)
+        let signature = self
+            .signer
+            .call(|signer| Ok(signer.sign_attestation(&pae, self.services.artifact_generation)?))?;
+        let content = linkward_issue::bundle::envelope(statement.as_bytes(), &signature);
+        let unlogged = self.signed(&content, self.artifact_key()?, &Digest::sha256(&pae), &signature)?;
+        self.finish(name, &unlogged, environment, out)
+    }
+
+    /// A signature by one of the home's own keys, stamped, not logged yet.
+    pub(super) fn signed(
+        &self,
+        content: &Value,
+        key: &str,
+        digest: &Digest,
+        signature: &[u8],
+    ) -> Result<Unlogged> {
+        let stamp = self.own_timestamp(signature)?;
+        Ok(linkward_issue::bundle::unlogged(content, key, digest, signature, stamp)?)
+    }
+
+    /// Has it logged in the signing log: the bundle, and its index there.
+    pub(super) fn completed(&self, unlogged: &Unlogged) -> Result<(String, u64)> {
+        let log = self.store.log_id(LogName::Signing).context("this home has no signing log")?;
+        let entry = Entry::parse(unlogged.request().to_string().as_bytes())?;
+        let included = self.logged(entry.body.clone())?;
+        let bundle = linkward_issue::bundle::finish(unlogged, &entry.body, &included, &log)?;
+        Ok((bundle, included.index))
     }
 
     fn artifact_key(&self) -> Result<&str> {
@@ -345,24 +400,25 @@ impl Engine {
         key.context("this home had no artifact key when the daemon started; start it again")
     }
 
-    fn finish(
+    /// Logs, proves and records; where the log is away, keeps the signature until it is back.
+    pub(super) fn finish(
         &self,
         name: &str,
-        content: &Value,
-        signature: &[u8],
-        body: Vec<u8>,
+        unlogged: &Unlogged,
         environment: &Environment,
+        out: Option<PathBuf>,
     ) -> Result<SignedArtifact> {
         let log = self.store.log_id(LogName::Signing).context("this home has no signing log")?;
-        let included = self.logged(body.clone())?;
-        let stamp = self.own_timestamp(signature)?;
-        let key = self.artifact_key()?;
-        let bundle = linkward_issue::bundle::around(content, key, &body, &included, &log, stamp.as_deref())?;
-        let document = Document { name: format!("{name}.sigstore.json"), text: bundle.clone() };
-        let submitted = self.submit_one(&document, environment)?;
-        anyhow::ensure!(submitted.proven, "our own bundle does not verify: {}", submitted.message);
-        let index = included.index;
-        Ok(SignedArtifact { version: VERSION, bundle, record: submitted.record, log: log.origin, index })
+        let (bundle, index) = match self.completed(unlogged) {
+            Ok(completed) => completed,
+            Err(error) if super::spool::away(&error) => {
+                return self.artifact_waits(name, unlogged, environment, out, &error);
+            }
+            Err(error) => return Err(error),
+        };
+        let record = Some(self.record_own(name, &bundle, environment)?);
+        let (version, index) = (VERSION, Some(index));
+        Ok(SignedArtifact { version, bundle, record, log: log.origin, index, unlogged: None })
     }
 }
 

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use linkward_decide::{
     Evidence, HistoryFact, ObservationFact, Policy, Question, RefusalFact, Revocations, TargetKind, Verdict,
+    family,
 };
 use linkward_ledger::{Kind, Recorded, Term, TermKind};
 use linkward_model::{Code, Digest, Environment, Instant};
@@ -18,6 +19,11 @@ const MAX_EVIDENCE: usize = 512;
 /// Verdicts of one name, and proofs of one of its digests, that are looked back at.
 const MAX_EARLIER: usize = 64;
 
+/// A proof whose documents retention deleted: it counts no more, and whoever decides is told.
+const fn gone(index: u64) -> RefusalFact {
+    RefusalFact { index, code: Code::DeletedByRetention }
+}
+
 /// What was gathered about a digest, as of a log size.
 pub(super) struct Gathered {
     proofs: Vec<Recorded<linkward_prove::Proven<linkward_prove::Attestation>>>,
@@ -27,6 +33,14 @@ pub(super) struct Gathered {
     packages: Vec<String>,
     history: Vec<HistoryFact>,
     log: LogState,
+}
+
+impl Gathered {
+    /// The first proof whose documents are gone.
+    pub(super) fn gone(&self) -> Option<u64> {
+        let gone = |refusal: &&RefusalFact| refusal.code == Code::DeletedByRetention;
+        self.refusals.iter().find(gone).map(|refusal| refusal.index)
+    }
 }
 
 impl Engine {
@@ -99,9 +113,13 @@ impl Engine {
             found.reverse();
             Ok(found)
         };
-        let proofs: Vec<_> =
-            rows(Kind::Proof)?.into_iter().map(|index| self.proof(index)).collect::<Result<_>>()?;
-        let mut refusals = Vec::new();
+        let (mut proofs, mut refusals) = (Vec::new(), Vec::new());
+        for index in rows(Kind::Proof)? {
+            match self.proof_there(index)? {
+                Some(proof) => proofs.push(proof),
+                None => refusals.push(gone(index)),
+            }
+        }
         for index in rows(Kind::Refusal)? {
             let body = self.store.body(index)?;
             let code = body.says.get("code").and_then(Value::as_str).and_then(|code| code.parse().ok());
@@ -120,31 +138,45 @@ impl Engine {
                 packages.extend(terms.filter(|term| term.kind == TermKind::Package).map(|term| term.value));
             }
         }
-        let history = if policy.looks_back() { self.earlier(question, log)? } else { Vec::new() };
+        let history =
+            if policy.looks_back() { self.earlier(question, log, &mut refusals)? } else { Vec::new() };
         Ok(Gathered { proofs, refusals, observations, packages, history, log: log.clone() })
     }
 
-    /// Provenance of the digests that verdicts below a log size gave the same name to.
-    fn earlier(&self, question: &Question, log: &LogState) -> Result<Vec<HistoryFact>> {
-        let rows = |kind, term, limit| {
+    /// Provenance of the other releases that were known before this one was first decided about: what came after it says
+    /// nothing against it.
+    fn earlier(
+        &self,
+        question: &Question,
+        log: &LogState,
+        refusals: &mut Vec<RefusalFact>,
+    ) -> Result<Vec<HistoryFact>> {
+        let rows = |kind, term, before, limit| {
             let filter =
-                linkward_record::Filter { kind: Some(kind), term: Some(term), before: Some(log.size), limit };
+                linkward_record::Filter { kind: Some(kind), term: Some(term), before: Some(before), limit };
             self.store.rows(&filter)
         };
+        let own = rows(Kind::Verdict, Term::digest(&question.digest), log.size, MAX_EVIDENCE)?;
+        let first = own.last().map_or(log.size, |row| row.index);
+        let shared = family(&question.name);
         let mut digests = std::collections::BTreeSet::new();
-        for row in
-            rows(Kind::Verdict, Term::new(linkward_ledger::TermKind::Name, &question.name), MAX_EARLIER)?
-        {
-            let verdict = linkward_decide::reopen(self.store.read(row.index)?)?;
-            let asked = verdict.value().question();
-            if asked.name == question.name && asked.digest != question.digest {
-                digests.insert(asked.digest);
+        for name in std::collections::BTreeSet::from([shared, &question.name]) {
+            let term = Term::new(TermKind::Name, name);
+            for row in rows(Kind::Verdict, term, first, MAX_EARLIER)? {
+                let verdict = linkward_decide::reopen(self.store.read(row.index)?)?;
+                let asked = verdict.value().question();
+                if family(&asked.name) == shared && asked.digest != question.digest {
+                    digests.insert(asked.digest);
+                }
             }
         }
         let mut found = Vec::new();
         for digest in digests {
-            for row in rows(Kind::Proof, Term::digest(&digest), MAX_EARLIER)? {
-                let proof = self.proof(row.index)?;
+            for row in rows(Kind::Proof, Term::digest(&digest), log.size, MAX_EARLIER)? {
+                let Some(proof) = self.proof_there(row.index)? else {
+                    refusals.push(gone(row.index));
+                    continue;
+                };
                 if let Some(provenance) = proof.value().claim().provenance() {
                     found.push(HistoryFact {
                         digest,

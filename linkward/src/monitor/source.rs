@@ -8,14 +8,10 @@ use linkward_ledger::merkle::Hash;
 use linkward_ledger::tile::{Tile, WIDTH, entries_path, subtree, width_at};
 use linkward_model::Code;
 
-use crate::client::{Client, Url};
+use crate::client::{Client, Url, system_authorities};
 use crate::wire::Failure;
 
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Where systems keep the authorities that they trust.
-const AUTHORITIES: &[&str] =
-    &["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
-
 pub(super) enum Source {
     Folder(PathBuf),
     Http(Client),
@@ -31,7 +27,7 @@ impl Source {
             Some(path) => {
                 Some(std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?)
             }
-            None => AUTHORITIES.iter().find_map(|path| std::fs::read(path).ok()),
+            None => system_authorities(),
         };
         Ok(Self::Http(Client::new(url, pem.as_deref())?))
     }
