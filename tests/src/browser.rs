@@ -31,6 +31,18 @@ impl Browser {
     /// # Panics
     /// It is installed but does not start.
     pub fn start() -> Option<Self> {
+        Self::begin(false)
+    }
+
+    /// The same, with the scripts that pages bring.
+    ///
+    /// # Panics
+    /// It is installed but does not start.
+    pub fn start_with_scripts() -> Option<Self> {
+        Self::begin(true)
+    }
+
+    fn begin(scripts: bool) -> Option<Self> {
         let installed = |name: &str| Command::new(name).arg("--version").output().is_ok();
         if !installed("chromium") || !installed("chromedriver") {
             linkward_testkit::skipped("chromium is not installed");
@@ -68,7 +80,7 @@ impl Browser {
             "goog:chromeOptions": {
                 "args": arguments,
                 // What a page's own scripts would do is not done: the console must work without.
-                "prefs": { "profile.managed_default_content_settings.javascript": 2 },
+                "prefs": { "profile.managed_default_content_settings.javascript": if scripts { 1 } else { 2 } },
             },
         } } });
         let answer = browser.exchange("POST", "/session", &wanted);

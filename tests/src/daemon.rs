@@ -30,15 +30,24 @@ impl Daemon {
     /// # Panics
     /// It does not come up.
     pub fn start(project: &Project) -> Self {
+        Self::start_at(project, "127.0.0.1:0")
+    }
+
+    /// As [`start`](Self::start), with the console at this address.
+    ///
+    /// # Panics
+    /// It does not come up.
+    pub fn start_at(project: &Project, console: &str) -> Self {
         let mut command = project.command(&["up"]);
-        command.env("LINKWARD_CONSOLE_LISTEN", "127.0.0.1:0").env("LINKWARD_ADMISSION_LISTEN", "127.0.0.1:0");
+        command.env("LINKWARD_CONSOLE_LISTEN", console).env("LINKWARD_ADMISSION_LISTEN", "127.0.0.1:0");
         let child = command.stdout(Stdio::piped()).spawn();
         let Ok(mut child) = child else { panic!("{child:?}") };
         let Some(output) = child.stdout.take() else { panic!("no output") };
         let mut lines = BufReader::new(output).lines();
         let (mut console, mut admission) = (String::new(), String::new());
         for line in lines.by_ref().map_while(Result::ok) {
-            if let Some((_, rest)) = line.split_once("console    http://") {
+            let address = line.split_once("console    ").and_then(|(_, rest)| rest.split_once("://"));
+            if let Some((_, rest)) = address {
                 console = rest.trim_end_matches('/').to_owned();
             }
             if let Some((_, rest)) = line.split_once("admission  https://") {
@@ -95,6 +104,29 @@ impl Daemon {
         let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
         (status.unwrap_or(0), answer)
     }
+}
+
+/// GET: the body of the answer.
+///
+/// # Errors
+/// There is no answer.
+pub fn get(address: &str, path: &str) -> std::io::Result<String> {
+    let answer = exchange(address, path, address)?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    if !head.to_lowercase().contains("transfer-encoding: chunked") {
+        return Ok(body.to_owned());
+    }
+    let mut out = String::new();
+    let mut rest = body;
+    while let Some((size, after)) = rest.split_once("\r\n") {
+        let size = usize::from_str_radix(size.trim(), 16).unwrap_or(0);
+        if size == 0 {
+            break;
+        }
+        out.push_str(after.get(..size).unwrap_or_default());
+        rest = after.get(size + 2..).unwrap_or_default();
+    }
+    Ok(out)
 }
 
 fn send(address: &str, path: &str, headers: &[(&str, &str)], body: &str) -> std::io::Result<String> {

@@ -1,10 +1,16 @@
 //! What the end-to-end tests share: the built binary, and what cargo built on the way.
 
+mod api_server;
 mod browser;
+mod cluster;
 mod daemon;
+mod receiver;
 
+pub use api_server::ApiServer;
 pub use browser::Browser;
-pub use daemon::Daemon;
+pub use cluster::{Cluster, Reply, TOKEN};
+pub use daemon::{Daemon, get};
+pub use receiver::{Heard, Receiver, closed_port};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -154,3 +154,26 @@ fn mistakes_have_answers() {
     assert_eq!(exit, 2, "{text}");
     assert!(text.contains("0600") || text.contains("600"), "{text}");
 }
+
+/// The name carries the version, so what is compared is what the releases share.
+#[test]
+fn a_release_that_lost_its_provenance_is_a_downgrade() {
+    let project = project();
+    let build = |version: &str| format!("mkdir -p dist && echo {version} > dist/app-{version}.whl");
+    assert_eq!(project.run(&["run", "--", "sh", "-c", &build("1.0")]).0, 0);
+    assert_eq!(project.run(&["check", "dist/app-1.0.whl"]).0, 0);
+    let path = project.path().join(".linkward/policy.yaml");
+    let policy = std::fs::read_to_string(&path).unwrap();
+    let at = policy.find("    require:\n").unwrap() + "    require:\n".len();
+    std::fs::write(&path, format!("{}      no_downgrade: true\n{}", &policy[..at], &policy[at..])).unwrap();
+    project.write("dist/app-1.1.whl", "bare\n");
+    let (exit, text) = project.run(&["check", "dist/app-1.1.whl"]);
+    assert_eq!(exit, 1, "{text}");
+    assert!(text.contains("attestation-downgrade"), "{text}");
+    // A later release with more than this one had says nothing against this one.
+    let (exit, text) = project.run(&["check", "dist/app-1.0.whl"]);
+    assert_eq!(exit, 0, "{text}");
+    project.write("dist/other-1.1.whl", "bare too\n");
+    let (_, text) = project.run(&["check", "dist/other-1.1.whl"]);
+    assert!(!text.contains("attestation-downgrade"), "{text}");
+}

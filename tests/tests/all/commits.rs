@@ -69,3 +69,51 @@ fn a_checkout_cannot_say_who_may_sign_it() {
     let (_, text) = project.run(&["up", "--no-serve"]);
     assert!(text.contains("commit-unproven") && !text.contains(", proven"), "{text}");
 }
+
+/// The same with OpenPGP, by a key that gpg makes here.
+#[test]
+fn a_commit_that_gpg_signed_is_proven_by_the_keyring_that_the_operator_names() {
+    let project = Project::new();
+    let home = project.beside().join("gnupg");
+    std::fs::create_dir(&home).unwrap();
+    std::fs::set_permissions(&home, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let gpg = |arguments: &[&str]| {
+        let quiet = ["-q", "--batch", "--pinentry-mode", "loopback", "--passphrase", ""];
+        Command::new("gpg").env("GNUPGHOME", &home).args(quiet).args(arguments).output()
+    };
+    if !gpg(&["--quick-generate-key", "T <t@example.com>", "ed25519", "sign", "0"])
+        .is_ok_and(|made| made.status.success())
+    {
+        skipped("gpg is not installed");
+        return;
+    }
+    project.write("requirements.txt", "# nothing yet\n");
+    git(&project.path(), &["init", "-q"]);
+    git(&project.path(), &["add", "."]);
+    let commit = Command::new("git")
+        .env("GNUPGHOME", &home)
+        .arg("-C")
+        .arg(project.path())
+        .args(["-c", "user.name=T", "-c", "user.email=t@example.com", "-c", "user.signingKey=t@example.com"])
+        .args(["-c", "gpg.format=openpgp", "commit", "-q", "-S", "-m", "one"])
+        .status();
+    assert!(commit.unwrap().success());
+    let exported = gpg(&["--export", "--armor", "t@example.com"]).unwrap().stdout;
+    let _ = Command::new("gpgconf").env("GNUPGHOME", &home).args(["--kill", "all"]).status();
+
+    let (_, text) = project.run(&["up", "--no-serve"]);
+    assert!(text.contains("commit-unproven"), "{text}");
+    let file = project.beside().join("keyring.asc");
+    let with = |content: &[u8]| {
+        std::fs::write(&file, content).unwrap();
+        project.write(".linkward/linkward.toml", &format!("[trust]\nkeyring = \"{}\"\n", file.display()));
+        project.run(&["up", "--no-serve"]).1
+    };
+    let text = with(&exported);
+    assert!(text.contains("t@example.com, proven") && !text.contains("commit-"), "{text}");
+    let text = with(b"no keys");
+    assert!(text.contains("keyring-malformed") && !text.contains(", proven"), "{text}");
+    let others = linkward_tests::root().join("crates/proof/prove/testdata/openpgp/keyring.asc");
+    let text = with(&std::fs::read(others).unwrap());
+    assert!(text.contains("commit-signer-unknown"), "{text}");
+}

@@ -44,6 +44,9 @@ fn every_page_is_whole_for_eyes_ears_and_keyboards() {
         "/findings",
         "/coverage",
         "/measures",
+        "/board/on-call",
+        "/board/executive",
+        "/board/debug",
         "/assess",
         "/gate",
         "/codes",
@@ -104,7 +107,12 @@ fn a_person_finds_the_way_from_the_chain_to_the_proof() {
     assert_eq!(browser.run("return document.activeElement.textContent"), "Skip to content");
 
     browser.type_into("#q", "django\u{e007}");
-    assert!(browser.url().contains("/search?q=django"), "{}", browser.url());
+    // The key is pressed before the page that it asks for is there.
+    let asked = std::time::Instant::now();
+    while !browser.url().contains("/search?q=django") {
+        assert!(asked.elapsed().as_secs() < 20, "{}", browser.url());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
     assert!(browser.text("main").contains("pkg:pypi/django@1.2"), "{}", browser.text("main"));
 
     browser.open(&format!("http://{}/", daemon.console));
@@ -131,4 +139,63 @@ fn what_is_in_evidence_is_text_and_never_markup() {
     assert_eq!(browser.run("return document.images.length"), 0);
     assert_eq!(browser.title(), "The chain - Linkward");
     assert!(browser.text("main").contains("<img src=x") && browser.text("main").contains("U+202E"));
+}
+
+/// A board shows what came after it was loaded, without anybody asking again; without scripts it is a page like others.
+#[test]
+fn boards_are_live_and_their_graph_leads_to_records() {
+    let Some(browser) = Browser::start_with_scripts() else { return };
+    let (project, daemon) = served();
+    project.write(".linkward/secret", "hush");
+    let secret = project.path().join(".linkward/secret");
+    let settings = format!("[webhooks]\ngitlab = {:?}\n", secret.to_string_lossy());
+    project.write(".linkward/detect.toml", &settings);
+    browser.open(&format!("http://{}/board/on-call", daemon.console));
+    assert!(!browser.text("main").contains("acme/"), "{}", browser.text("main"));
+    // Silence of what nobody listens to is no good news.
+    assert!(browser.text("main").contains("No registry was heard"), "{}", browser.text("main"));
+    let event = json!({
+        "object_kind": "tag_push", "event_name": "tag_push", "ref": "refs/tags/v1", "before": "aa", "after": "bb",
+        "project": { "path_with_namespace": "acme/<b>app</b>", "default_branch": "main" }, "commits": [],
+    });
+    assert_eq!(daemon.post("/webhooks/gitlab", &[("X-Gitlab-Token", "hush")], &event.to_string()).0, 202);
+    let start = std::time::Instant::now();
+    while !browser.text("main").contains("acme/<b>app</b>") {
+        assert!(start.elapsed().as_secs() < 30, "the page does not renew itself: {}", browser.text("main"));
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+
+    let built = digest_of(&daemon, "dist/built-1.0.whl");
+    browser.open(&format!("http://{}/board/debug?digest={built}", daemon.console));
+    let nodes = browser.run("return document.querySelectorAll('svg.graph a[href]').length;");
+    assert!(nodes.as_u64().unwrap() >= 3, "builder, SBOM and artifact: {nodes}");
+    let wrong = browser.run(AUDIT);
+    assert_eq!(wrong, json!([]), "with scripts as without");
+}
+
+#[test]
+fn tables_are_exported_and_compute_nothing() {
+    let (project, daemon) = served();
+    project.write("dist/=cmd-1.0.whl", "x\n");
+    assert_eq!(project.run(&["up", "--no-serve"]).0, 3);
+    for table in [
+        "findings",
+        "alerts",
+        "coverage",
+        "measures",
+        "budgets",
+        "artifacts",
+        "inputs",
+        "records",
+        "services",
+    ] {
+        let (status, answer) = daemon.fetch(&format!("/export/{table}.csv"), "localhost");
+        assert!(status == 200 && answer.contains("content-disposition: attachment"), "{table}: {answer}");
+        let (status, answer) = daemon.fetch(&format!("/export/{table}.json"), "localhost");
+        assert!(status == 200 && answer.contains(&format!("\"table\": \"{table}\"")), "{table}: {answer}");
+    }
+    assert_eq!(daemon.fetch("/export/passwords.csv", "localhost").0, 404);
+    let (_, artifacts) = daemon.fetch("/export/artifacts.csv", "localhost");
+    assert!(artifacts.contains("dist/built-1.0.whl,sha256:"), "{artifacts}");
 }

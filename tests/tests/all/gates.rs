@@ -99,6 +99,7 @@ fn what_is_revoked_is_refused_at_once_explained_and_taken_back_in_the_open() {
         ("key", key.as_str(), "key-revoked"),
         ("builder", builder.as_str().unwrap(), "builder-revoked"),
         ("package", "pkg:pypi/django", "package-revoked"),
+        ("package", "pkg:pypi/django@>=1.0,<1.3", "package-revoked"),
     ] {
         let (exit, answer) = ask(&project, &[&["revoke", kind, value], &BY[..]].concat());
         assert_eq!(exit, 0, "{kind}: {answer}");
@@ -115,10 +116,10 @@ fn what_is_revoked_is_refused_at_once_explained_and_taken_back_in_the_open() {
         });
     }
     let (_, list) = ask(&project, &["revoke", "list"]);
-    assert_eq!((list["revocations"].as_array().unwrap().len(), &list["epoch"]), (0, &json!(8)), "{list}");
+    assert_eq!((list["revocations"].as_array().unwrap().len(), &list["epoch"]), (0, &json!(10)), "{list}");
     // However often it was asked, refused, revoked and restarted: each bundle is verified when it comes, and once after a restart.
     let (_, status) = ask(&project, &["admit", "status"]);
-    assert!(status["verified"].as_u64().unwrap() <= verified + 2, "{status}");
+    assert!(status["verified"].as_u64().unwrap() <= verified + 3, "{status}");
     assert_eq!(project.run(&["log", "verify"]).0, 0);
 }
 
@@ -402,6 +403,75 @@ fn glass_is_broken_by_enough_people_for_one_namespace() {
     assert_eq!(post(&daemon, &client, &pod(&image)).unwrap()["response"]["allowed"], true);
     assert_eq!(project.run(&[&["revoke", "digest", &digest], &BY[..]].concat()).0, 0);
     assert_eq!(post(&daemon, &client, &pod(&image)).unwrap()["response"]["allowed"], false);
+}
+
+#[test]
+fn where_it_takes_two_one_person_revokes_nothing_and_brings_nothing_back() {
+    let project = project();
+    let good = built(&project);
+    let text = |name: &str| project.beside().join(name).to_string_lossy().into_owned();
+    let mut keys = Vec::new();
+    for name in ["ops-1", "ops-2"] {
+        let (exit, line) = project.run(&["admit", "break-glass", "key", name, "--out", &text(name)]);
+        assert_eq!(exit, 0, "{line}");
+        keys.push(line.trim().to_owned());
+    }
+    // The first person under another name is still the first person.
+    let again = keys[0].replacen("ops-1", "ops-3", 1);
+    let settings = format!("[revoke]\npeople = 2\nkeys = [\"{}\", \"{}\"]\n", keys[0], keys[1]);
+    std::fs::write(project.path().join(".linkward/linkward.toml"), settings).unwrap();
+    assert_ne!(again, keys[0]);
+    let daemon = Daemon::start(&project);
+    let client = client(&project);
+    assert_eq!(project.run(&["admit", "enforce"]).0, 0);
+    let allowed = || post(&daemon, &client, &pod(&good)).unwrap()["response"]["allowed"] == true;
+    let digest = digest_of(&good);
+    let (exit, said) = project.run(&[&["revoke", "digest", &digest], &BY[..]].concat());
+    assert!(exit == 2 && said.contains("revocation-unsigned"), "{exit} {said}");
+    let by = |name: &str| {
+        vec![
+            "--reason".to_owned(),
+            "a test".to_owned(),
+            "--author".to_owned(),
+            name.to_owned(),
+            "--sign-with".to_owned(),
+            text(name),
+        ]
+    };
+    let propose = |args: &[&str]| {
+        let by = by("ops-1");
+        let by: Vec<&str> = by.iter().map(String::as_str).collect();
+        let (exit, answer) = ask(&project, &[args, &by].concat());
+        assert_eq!((exit, &answer["code"]), (3, &json!("revocation-pending")), "{answer}");
+        answer["record"].to_string()
+    };
+    let confirm = |record: &str, name: &str| {
+        project.run(&["revoke", "confirm", record, "--author", name, "--key", &text(name)])
+    };
+    let proposal = propose(&["revoke", "digest", &digest]);
+    assert!(allowed(), "one person stops nothing");
+    let (_, list) = ask(&project, &["revoke", "list"]);
+    assert_eq!(list["pending_records"], json!([proposal.parse::<u64>().unwrap()]));
+    let (exit, said) = confirm(&proposal, "ops-1");
+    assert!(exit == 3 && said.contains("revocation-pending"), "twice the same person: {exit} {said}");
+    assert!(allowed());
+    assert_eq!(confirm("0", "ops-2").0, 2, "record 0 is no proposal");
+    let (exit, said) = confirm(&proposal, "ops-2");
+    assert_eq!(exit, 0, "{said}");
+    assert!(!allowed());
+    let (exit, said) = confirm(&proposal, "ops-2");
+    assert!(exit == 2 && said.contains("confirmed already"), "{said}");
+    let (_, list) = ask(&project, &["revoke", "list"]);
+    assert_eq!(list["revocations"][0]["author"], "ops-1 and ops-2", "{list}");
+    // Bringing it back takes two as well.
+    let record = list["revocations"][0]["record"].to_string();
+    let (exit, said) = project.run(&[&["revoke", "undo", &record], &BY[..]].concat());
+    assert!(exit == 2 && said.contains("revocation-unsigned"), "{exit} {said}");
+    let undo = propose(&["revoke", "undo", &record]);
+    assert!(!allowed());
+    assert_eq!(confirm(&undo, "ops-2").0, 0);
+    assert!(allowed());
+    assert_eq!(project.run(&["log", "verify"]).0, 0);
 }
 
 #[test]

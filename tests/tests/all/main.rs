@@ -2,7 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod admission;
+mod advisories;
+mod alerts;
+mod attach;
+mod backup;
 mod chain;
+mod cluster;
 mod commits;
 mod compile_fail;
 mod conformance;
@@ -11,8 +16,20 @@ mod daemon;
 mod detect;
 mod gates;
 mod golden;
+mod images;
+mod kubernetes;
+mod login;
+mod lookups;
+mod measures;
+mod mirrors;
 mod monitor;
+mod offline;
+mod restart;
+mod retention;
+mod run;
 mod scan;
 mod screens;
 mod sigstore;
+mod trust;
 mod verify;
+mod witness;

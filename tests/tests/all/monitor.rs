@@ -75,7 +75,7 @@ fn a_log_that_forks_or_shrinks_is_named_and_both_checkpoints_are_kept() {
     };
     let (exit, text) = watch(&log, &[]);
     assert_eq!(exit, 0, "{text}");
-    assert!(text.contains("entries 0 to 1, one and the same log"), "{text}");
+    assert!(text.contains("entries 0 to 2, one and the same log"), "{text}");
 
     build(&project, "two");
     let (exit, text) = watch(
@@ -83,20 +83,20 @@ fn a_log_that_forks_or_shrinks_is_named_and_both_checkpoints_are_kept() {
         &["--artifact", "sha256:0000000000000000000000000000000000000000000000000000000000000000"],
     );
     assert_eq!(exit, 0, "{text}");
-    assert!(text.contains("entries 1 to 2"), "{text}");
+    assert!(text.contains("entries 2 to 4"), "{text}");
 
     // An older state of the log: signed by the same key, and not what was seen.
     let (exit, text) = watch(&early, &[]);
     assert_eq!(exit, 1, "{text}");
     assert!(text.contains("log-forked") && text.contains("both checkpoints are kept"), "{text}");
-    assert!(std::fs::metadata(format!("{state}.refused-1")).is_ok());
+    assert!(std::fs::metadata(format!("{state}.refused-2")).is_ok());
     assert!(std::fs::metadata(format!("{state}.checkpoint")).is_ok());
 
     // One altered byte of an entry that is new to the watcher.
     build(&project, "three");
     let altered = project.beside().join("altered");
     copy(&log, &altered);
-    let bundle = altered.join("tile/entries/000.p/3");
+    let bundle = altered.join("tile/entries/000.p/6");
     let mut bytes = std::fs::read(&bundle).unwrap();
     let last = bytes.len() - 9;
     bytes[last] ^= 1;

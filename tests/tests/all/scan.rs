@@ -270,10 +270,17 @@ fn a_root_file_system_is_judged_by_its_packages_and_says_what_it_did_not_look_in
     assert!(text.contains("D-1") && text.contains("update to 2.36-9+deb12u4"), "{text}");
     project.write("root/var/lib/dpkg/status", &status.replace("u3", "u4"));
     assert_eq!(scan("root", &[]).0, 0);
-    project.write("root/usr/bin/x", "");
+    // A program that no package accounts for and that says nothing of itself.
+    project.write("root/usr/bin/x.exe", "MZ");
     let (code, text) = scan("root", &[]);
     assert_eq!(code, 3, "{text}");
-    assert!(text.contains("compiled programs"), "{text}");
+    assert!(text.contains("do not say what they were built of"), "{text}");
+    project.write("root/var/lib/dpkg/info/x.list", "/bin/x.exe\n");
+    assert_eq!(scan("root", &[]).0, 0);
+    project.write("root/usr/lib/sysimage/rpm/Packages.db", "not one");
+    let (code, text) = scan("root", &[]);
+    assert!(code == 3 && text.contains("packages-malformed"), "{code} {text}");
+    std::fs::remove_file(project.path().join("root/usr/lib/sysimage/rpm/Packages.db")).unwrap();
     project.write("root/etc/os-release", "ID=debian\n");
     let (code, text) = scan("root", &["--allow-unknown"]);
     assert_eq!(code, 0, "{text}");
@@ -283,4 +290,68 @@ fn a_root_file_system_is_judged_by_its_packages_and_says_what_it_did_not_look_in
     let (code, text) = scan("app", &["--installed"]);
     assert_eq!(code, 3, "{text}");
     assert!(text.contains("nothing is known of npm"), "{text}");
+}
+
+#[test]
+fn a_release_is_held_against_the_one_before() {
+    use linkward_testkit::image::{file, gzip, tar};
+    let project = Project::new();
+    let write = |name: &str, files: &[(&str, &str)]| {
+        let named: Vec<(String, &str)> =
+            files.iter().map(|(path, text)| (format!("package/{path}"), *text)).collect();
+        let entries: Vec<_> = named.iter().map(|(path, text)| file(path, text.as_bytes())).collect();
+        project.write(name, "");
+        std::fs::write(project.path().join(name), gzip(&tar(&entries))).unwrap();
+    };
+    let manifest = r#"{"name":"left","version":"1.0.0"}"#;
+    write("old.tgz", &[("package.json", manifest), ("index.js", "module.exports = 1")]);
+    write("same.tgz", &[("package.json", manifest), ("index.js", "module.exports = 2")]);
+    write(
+        "new.tgz",
+        &[
+            ("package.json", r#"{"name":"left","scripts":{"postinstall":"node x.js"}}"#),
+            ("x.js", "require('child_process')"),
+        ],
+    );
+    let (code, text) = project.run(&["inspect", "--previous", "old.tgz", "same.tgz"]);
+    assert_eq!(code, 0, "{text}");
+    let (code, text) = project.run(&["inspect", "--previous", "old.tgz", "new.tgz"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(
+        text.contains("capability-gained") && text.contains("node x.js") && text.contains("x.js:1"),
+        "{text}"
+    );
+    let (code, text) = project.run(&["inspect", "new.tgz", "--fail-on", "low"]);
+    assert!(code == 1 && text.contains("install-script"), "{code} {text}");
+    std::fs::write(project.path().join("cut.tgz"), b"\x1f\x8b\x08").unwrap();
+    let (code, text) = project.run(&["inspect", "--previous", "old.tgz", "cut.tgz"]);
+    assert!(code == 2 && text.contains("archive-malformed"), "{code} {text}");
+}
+
+#[test]
+fn names_and_build_logs_are_held_against_lockfiles() {
+    let project = Project::new();
+    project.write("Cargo.lock", &LOCK.replace("\"left\"", "\"tokoi\"").replace("\"right\"", "\"shop-cart\""));
+    project.write("../names.toml", "[reserved]\ncargo = [\"shop-*\"]\n");
+    let (code, text) = project.run(&["inspect", ".", "--names", "../names.toml"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(
+        text.contains("name-squat") && text.contains("`tokio`") && text.contains("dependency-confusion"),
+        "{text}"
+    );
+    project.write("Cargo.lock", LOCK);
+    project.write(
+        "../build.log",
+        "  Downloaded left v1.1.0\n  Downloaded right v1.0.1\n  Downloaded other v0.1.0\n",
+    );
+    let (code, text) = project.run(&["inspect", ".", "--build-log", "../build.log"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(
+        text.contains("the lockfile names 1.0.0") && text.contains("`other` 0.1.0 was fetched, no lockfile"),
+        "{text}"
+    );
+    project.write("../build.log", "  Downloaded left v1.1.0\n  Downloaded right v1.0.0\n");
+    assert_eq!(project.run(&["inspect", ".", "--build-log", "../build.log"]).0, 0);
+    project.write("../build.log", "nothing\n");
+    assert_eq!(project.run(&["inspect", ".", "--build-log", "../build.log"]).0, 3);
 }
