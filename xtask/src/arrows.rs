@@ -19,7 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("prove", &["model", "ledger", "evidence"]),
     ("record", &["model", "ledger"]),
     ("issue", &["model", "ledger", "evidence", "prove"]),
-    ("decide", &["model", "ledger", "prove"]),
+    ("decide", &["model", "ledger", "prove", "advisory"]),
     ("detect", &["model", "ledger", "evidence"]),
     ("deploy", &["model", "ledger", "record", "decide"]),
     ("measure", &["model", "ledger", "record"]),

@@ -1,6 +1,8 @@
 //! `cargo xtask bench`: whole processes as a person starts them, ratios against the peers that are installed, then the
 //! examples that measure inside. Medians; nothing here judges, and no test depends on it.
 
+mod scan;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,6 +14,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("linkward-record", "append"),
     ("linkward-prove", "verify"),
     ("linkward-issue", "sign"),
+    ("linkward-inventory", "catalog"),
     ("linkward-advisory", "match"),
     ("linkward-decide", "decide"),
     ("linkward-detect", "events"),
@@ -36,7 +39,11 @@ pub(crate) fn bench() -> Result<()> {
     let _ = std::fs::remove_dir_all(&scratch);
     std::fs::create_dir_all(&scratch)?;
     verify(&binary)?;
+    if let Err(error) = crate::differential::ratios() {
+        println!("verify warm: no ratios, {error:#}");
+    }
     up(&binary, &scratch)?;
+    scan::run(&binary, &scratch)?;
     let size = std::fs::metadata(&binary)?.len();
     println!("binary: {:.1} MB", size as f64 / 1e6);
     for (package, example) in EXAMPLES {

@@ -1,4 +1,4 @@
-//! Sigstore's own clients for the end-to-end tests, each in a folder of its own under `target/clients`.
+//! Sigstore's own clients, and an OpenID provider, for the end-to-end tests, each in a folder of its own under `target/clients`.
 //!
 //! What cannot be installed here is no failure: the tests say that they skip it.
 
@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 const NPM: &[(&str, &[&str])] = &[
     ("js-5", &["node@24", "@sigstore/sign@5.1.0", "@sigstore/verify@4.1.3"]),
     ("js-4", &["@sigstore/sign@4.1.1"]),
+    ("oidc", &["oidc-provider@8.8.1"]),
 ];
 const PYTHON: &str = "sigstore==4.5.1";
 
@@ -22,7 +23,8 @@ pub(crate) fn install(root: &Path) {
     }
     for (name, packages) in NPM {
         let folder = clients.join(name);
-        if folder.join("node_modules/@sigstore/sign").exists() {
+        let there = ["@sigstore/sign", "oidc-provider"];
+        if there.iter().any(|name| folder.join("node_modules").join(name).exists()) {
             continue;
         }
         let made = std::fs::create_dir_all(&folder).is_ok()

@@ -1,11 +1,14 @@
-//! Development commands: `cargo xtask test | ci | soak | fuzz | bench | arrows`.
+//! Development commands: `cargo xtask test | ci | soak | kubernetes | fuzz | bench | arrows`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
 mod arrows;
 mod bench;
 mod clients;
+mod differential;
 mod fuzz;
 mod house;
+mod kubernetes;
+mod switches;
 mod tests;
 
 use std::path::{Path, PathBuf};
@@ -17,19 +20,30 @@ fn main() -> ExitCode {
     let task = std::env::args().nth(1).unwrap_or_default();
     let result = match task.as_str() {
         "test" => tests::test(&[]),
-        "soak" => tests::test(&[("LINKWARD_SOAK", "1"), ("PROPTEST_CASES", "20000")]),
+        "soak" => tests::test(&[("LINKWARD_SOAK", "1"), ("PROPTEST_CASES", "20000")])
+            .and_then(|()| switches::each_off()),
         "ci" => ci(),
         "bench" => bench::bench(),
-        "fuzz" => fuzz::fuzz(std::env::args().nth(2).as_deref() == Some("--smoke")),
+        "kubernetes" => kubernetes::test(std::env::args().nth(2).as_deref() == Some("--install")),
+        "fuzz" => match std::env::args().nth(2).as_deref() {
+            None => fuzz::fuzz(false),
+            Some("--smoke") => fuzz::fuzz(true),
+            Some("--switched-off") => switches::each_off(),
+            Some(other) => Err(anyhow::anyhow!("fuzz takes --smoke or --switched-off, not {other}")),
+        },
+        "differential" => differential::differential(),
         "arrows" => arrows::check(),
         "docs" => house::write_docs(),
         _ => {
             eprintln!(
-                "usage: cargo xtask test | ci | soak | fuzz | bench | arrows | docs\n\
+                "usage: cargo xtask test | ci | soak | kubernetes | fuzz | differential | bench | arrows | docs\n\
                  \n  test    what the README names: everything that can be tested here\
                  \n  ci      what .ci/run runs: format, lints, arrows, budget, licences, docs, release build, fuzz --smoke, tests\
-                 \n  soak    the tests with many more cases\
-                 \n  fuzz    a million mutated bundles, none of which may be accepted; --smoke: what CI runs of it, 15 s\
+                 \n  soak    the tests with many more cases, and fuzz --switched-off\
+                 \n  kubernetes  the gate under a real API server with its etcd; --install builds it with Go first\
+                 \n  fuzz    a million mutated bundles, none of which may be accepted; --smoke: what CI runs of it, 15 s;\
+                 \n          --switched-off: each check in turn is taken out of a copy, and an acceptance must be found\
+                 \n  differential  the same bundles before two other verifiers\
                  \n  bench   figures, with ratios against the peers that are installed\
                  \n  arrows  which crate may depend on which\
                  \n  docs    write the generated pages again"

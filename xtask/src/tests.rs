@@ -12,14 +12,25 @@ const REQUIRED: &[&str] = &[
     "git is not installed",
     "ssh-keygen is not installed",
     "chromium is not installed",
+    "strace is not installed",
+    "script is not installed",
+    "alertmanager is not installed",
+    "prometheus is not installed",
 ];
 
 /// Programs that tests drive, and the Debian package that holds each.
 const PROGRAMS: &[(&str, &str)] = &[
     ("git", "git"),
     ("ssh-keygen", "openssh-client"),
+    ("openssl", "openssl"),
+    ("docker-registry", "docker-registry"),
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
+    ("strace", "strace"),
+    ("script", "bsdutils"),
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
+    ("prometheus-alertmanager", "prometheus-alertmanager"),
 ];
 
 /// Installs what is missing where that is possible without asking: as root, on a system with apt.
