@@ -22,6 +22,7 @@ pub mod in_toto;
 pub mod key_list;
 pub mod large;
 pub mod line;
+mod log_entry;
 pub mod metadata;
 pub mod notation;
 pub mod predicate;
