@@ -75,14 +75,14 @@ const SWITCHES: &[Switch] = &[
     Switch {
         name: "a timestamp's signed attributes",
         file: "timestamp.rs",
-        changes: &[("if !token.attributes_hold() {", "if token.attributes.is_empty() {")],
+        changes: &[("if !token.attributes_hold() {", "if token.content.is_empty() {")],
     },
     Switch {
         name: "a timestamp's signature",
         file: "timestamp.rs",
         changes: &[(
-            "if !signer.key.signed_with(hash, &message, token.signature) {",
-            "if !signer.key.signed_with(hash, &message, token.signature) && message.is_empty() {",
+            "if !signer.key.signed_with(hash, &message, signature) {",
+            "if !signer.key.signed_with(hash, &message, signature) && message.is_empty() {",
         )],
     },
     Switch {
@@ -131,8 +131,8 @@ const SWITCHES: &[Switch] = &[
         name: "no authority signs",
         file: "certificate.rs",
         changes: &[(
-            "is_authority() {\n            Err(\"it is an authority's certificate\")\n        } else if purposes.",
-            "is_authority() && purpose.is_empty() {\n            Err(\"it is an authority's certificate\")\n        } else if purposes.",
+            "is_authority() {\n            Err(\"it is an authority's certificate\")\n        } else if purposes.as_deref()",
+            "is_authority() && purpose.is_empty() {\n            Err(\"it is an authority's certificate\")\n        } else if purposes.as_deref()",
         )],
     },
     Switch {

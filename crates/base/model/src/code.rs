@@ -114,11 +114,14 @@ codes! {
     CommitIdMismatch = "commit-id-mismatch", Proof, "The bytes of the commit or tag do not have the id that it was asked for by.", "Run `git fsck`; treat the repository as tampered until explained.";
     CommitSignatureInvalid = "commit-signature-invalid", Proof, "The signature of the commit or tag is not whole, or was not made over this content.", "Fetch the repository again from its source; treat as tampered until explained.";
     CommitSignatureWeak = "commit-signature-weak", Proof, "The commit or tag is signed with SHA-1, DSA or an RSA key of less than 2048 bits.", "Sign with Ed25519: ssh-keygen -t ed25519.";
-    CommitSignatureUnsupported = "commit-signature-unsupported", Missing, "The commit or tag is signed in a way that Linkward does not check: X.509, or a rare SSH or OpenPGP key.", "Sign with an SSH key: git config gpg.format ssh.";
-    CommitSignerUnknown = "commit-signer-unknown", Proof, "The signature is by a key that neither the allowed signers nor the keyring lists.", "Find out whose key it is before adding it to the allowed signers.";
+    CommitSignatureUnsupported = "commit-signature-unsupported", Missing, "The commit or tag is signed in a way that Linkward does not check: a rare SSH, OpenPGP or X.509 key.", "Sign with an SSH key: git config gpg.format ssh.";
+    CommitSignerUnknown = "commit-signer-unknown", Proof, "The signature is by a key, name or authority that none of the lists in [trust] names.", "Find out whose key it is before adding it to the allowed signers.";
     CommitSignerMismatch = "commit-signer-mismatch", Proof, "The key is listed, but not for the committer's address, or not for git.", "Compare the committer's address with the principals in the allowed signers.";
     CommitSignerExpired = "commit-signer-expired", Proof, "The key was not valid at the time that the commit or tag claims.", "Compare the time with valid-after and valid-before in the allowed signers.";
     CommitSignerCertificate = "commit-signer-certificate", Missing, "The key is vouched for by an SSH certificate authority, which Linkward does not check.", "List the signer's own key in the allowed signers.";
+    CommitAuthoritiesMalformed = "commit-authorities-malformed", Operator, "The file of certificate authorities for commits cannot be read.", "Mend the lines that the message names: it holds PEM certificates of authorities.";
+    CommitIdentitiesMalformed = "commit-identities-malformed", Operator, "The file of commit identities cannot be read.", "Mend the lines that the message names: each is ADDRESSES NAME ISSUER.";
+    CommitUnlogged = "commit-unlogged", Missing, "The certificate lived for minutes, and neither a log's entry nor a timestamp stands beside the signature.", "Have signers set `git config gitsign.rekorMode offline`: the entry then travels with the commit.";
     CommitTimeInFuture = "commit-time-in-future", Proof, "The commit or tag claims a time that has not come.", "Check this machine's clock, then the committer's.";
     LayoutMalformed = "layout-malformed", Input, "The in-toto layout is not valid.", "The message names the field; ask the project's owner for a valid layout.";
     LayoutSignatureInvalid = "layout-signature-invalid", Proof, "A layout key that was named did not sign the layout as it stands.", "Check --layout-key; otherwise treat the layout as tampered with.";

@@ -100,7 +100,7 @@ fn unreadable(fault: &linkward_evidence::Fault, document: Digest) -> Box<Refusal
     Refusal::after(Vec::new(), ORDER, (fault.code, fault.to_string()), document, Vec::new())
 }
 
-fn parsed_bundle(
+pub(crate) fn parsed_bundle(
     parsed: &Bundle,
     digest: Digest,
     roots: &TrustRoots,

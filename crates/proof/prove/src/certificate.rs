@@ -25,14 +25,17 @@ const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25];
 /// 2.5.29.37.0
 const ANY_PURPOSE: &[u8] = &[0x55, 0x1d, 0x25, 0x00];
 const DIGITAL_SIGNATURE: u8 = 0x80;
+const NON_REPUDIATION: u8 = 0x40;
 const KEY_CERT_SIGN: u8 = 0x04;
+/// 1.3.6.1.5.5.7.3.4
+pub(crate) const EMAIL_PROTECTION: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x04];
 /// 1.3.6.1.5.5.7.3.3
 pub(crate) const CODE_SIGNING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x03];
 /// Server and client authentication, e-mail, timestamps and OCSP: 1.3.6.1.5.5.7.3.1, .2, .4, .8, .9
 const FOREIGN_PURPOSES: &[&[u8]] = &[
     &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01],
     &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02],
-    &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x04],
+    EMAIL_PROTECTION,
     TIME_STAMPING,
     &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x09],
 ];
@@ -47,6 +50,7 @@ const FULCIO: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0x83, 0xbf, 0x30, 0x01];
 pub(crate) struct Certificate {
     pub(crate) der: Vec<u8>,
     pub(crate) tbs: Vec<u8>,
+    serial: Vec<u8>,
     issuer: Vec<u8>,
     subject: Vec<u8>,
     pub(crate) key: PublicKey,
@@ -79,7 +83,7 @@ impl Certificate {
         let signature = parts.expect(der::BIT_STRING)?.bits()?.to_vec();
         let mut fields = tbs.reader();
         fields.optional(0xa0);
-        fields.expect(der::INTEGER)?;
+        let serial = fields.expect(der::INTEGER)?.content.to_vec();
         let inner = fields.expect(der::SEQUENCE)?;
         // RFC 5280, 4.1.1.2: both must be the same.
         if inner.raw != algorithm.raw {
@@ -98,6 +102,7 @@ impl Certificate {
         Some(Self {
             der: bytes.to_vec(),
             tbs: tbs.raw.to_vec(),
+            serial,
             issuer,
             subject,
             key,
@@ -176,6 +181,38 @@ impl Certificate {
         }
     }
 
+    /// Fit to sign for an address (RFC 8550, 4.4): an end entity, its key for signatures, its purpose mail or none.
+    pub(crate) fn signs_mail(&self) -> Result<(), &'static str> {
+        let purposes = self.purposes().ok_or("its extended key usage cannot be read")?;
+        let fits = |purpose: &Vec<u8>| purpose == EMAIL_PROTECTION || purpose == ANY_PURPOSE;
+        if self.is_authority() {
+            Err("it is an authority's certificate")
+        } else if purposes.is_some_and(|purposes| !purposes.iter().any(fits)) {
+            Err("its extended key usage is not e-mail protection")
+        } else if !self.key_usage(DIGITAL_SIGNATURE) && !self.key_usage(NON_REPUDIATION) {
+            Err("its key usage does not allow signatures")
+        } else if self.misunderstood() {
+            Err("it has a critical extension that is not understood")
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether a CMS signer identifier (RFC 5652, 5.3) names this certificate.
+    pub(crate) fn is_named_by(&self, named: &Element<'_>) -> bool {
+        if named.tag == 0x80 {
+            let own = self.extension(SUBJECT_KEY).map(|extension| Reader::new(&extension.value));
+            let own = own.and_then(|mut value| value.expect(der::OCTET_STRING));
+            return own.is_some_and(|own| own.content == named.content);
+        }
+        let mut parts = named.reader();
+        let issuer = parts.expect(der::SEQUENCE);
+        let serial = parts.expect(der::INTEGER);
+        named.tag == der::SEQUENCE
+            && issuer.is_some_and(|issuer| issuer.raw == self.issuer)
+            && serial.is_some_and(|serial| serial.content == self.serial)
+    }
+
     /// As [`may_issue`](Self::may_issue) for code signing, with the key usage that the Notary Project wants critical.
     pub(crate) fn issues_code(&self, below: u64) -> bool {
         self.key_usage_is_critical() && self.may_issue(CODE_SIGNING, below)
@@ -213,7 +250,7 @@ impl Certificate {
         }
     }
 
-    fn is_authority(&self) -> bool {
+    pub(crate) fn is_authority(&self) -> bool {
         self.constraints().is_some()
     }
 

@@ -7,22 +7,29 @@
 //! OpenPGP keys count the same way, for the addresses in the names that they vouch for: whoever puts a key into the
 //! keyring accepts its names.
 //!
+//! X.509 comes in two kinds: S/MIME certificates count for the addresses that a listed authority vouches for; gitsign's,
+//! whose keys live for one signature, count for the names that are listed, where a log or a timestamp proves the time.
+//!
 //! Known gaps: the time is the signer's own word, so a stolen key that has expired can sign with an earlier date; lists
 //! of revoked keys are not read; behind a SHA-1 id, the files are only as safe as git's detection of collisions.
 
+mod certificates;
 mod object;
 mod openpgp;
 mod signers;
 mod ssh_key;
 mod sshsig;
+mod x509;
 
 use linkward_model::{Check, Code, Digest, Identity, Instant};
 
+use crate::key::PublicKey;
 use crate::proven::{Proven, Refusal};
 use object::{CommitObject, Ident, Malformed, Signed, TagObject};
 use signers::Listed;
 use sshsig::{Fault, NAMESPACE, SshSignature};
 
+pub use certificates::{CommitAuthorities, CommitIdentities, CommitListError};
 pub use object::{ObjectId, ObjectIdError};
 pub use signers::{AllowedSigners, AllowedSignersError, SignersLine};
 
@@ -107,7 +114,7 @@ impl Tag {
     }
 }
 
-/// Who signed, as the allowed signers file knows them.
+/// Who signed, as the lists know them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedBy {
     address: String,
@@ -129,22 +136,24 @@ impl SignedBy {
         &self.principals
     }
 
-    /// The line in the allowed signers file, or the key's place in the keyring, counted from one.
+    /// The line in the allowed signers file or among the commit identities, or the place of the key in the keyring or of
+    /// the authority in its file, counted from one.
     pub fn line(&self) -> usize {
         self.line
     }
 
-    /// `ssh-ed25519`, `sk-ssh-ed25519@openssh.com`, `openpgp-rsa` and so on.
+    /// `ssh-ed25519`, `sk-ssh-ed25519@openssh.com`, `openpgp-rsa`, `x509-rsa`, `x509-sigstore` and so on.
     pub fn key_type(&self) -> &str {
         &self.key_type
     }
 
-    /// `SHA256:` and base64, as `ssh-keygen -l` prints it, or the digits that `gpg --fingerprint` prints.
+    /// `SHA256:` and base64, as `ssh-keygen -l` prints it, the digits that `gpg --fingerprint` prints, SHA-256 of an S/MIME
+    /// certificate, or name and issuer of a Sigstore certificate, whose key lives for one signature.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    /// When it was made, as the signer says.
+    /// When it was made: as the signer says, or for Sigstore's certificates as a log or a timestamp authority does.
     pub fn time(&self) -> Instant {
         self.time
     }
@@ -207,8 +216,17 @@ struct Asked<'a> {
 struct Found<R> {
     rest: R,
     signed: SignedBy,
-    spki: Vec<u8>,
-    key: Digest,
+    signer: Identity,
+    spki: Option<Vec<u8>>,
+    proven_at: Option<Instant>,
+}
+
+impl<R> Found<R> {
+    /// By a key that stays: nobody but the signer vouches for the time.
+    fn by_key(rest: R, signed: SignedBy, key: &PublicKey) -> Self {
+        let signer = Identity::Key { id: key.id() };
+        Self { rest, signed, signer, spki: Some(key.spki().to_vec()), proven_at: None }
+    }
 }
 
 fn prove<R, T>(
@@ -222,13 +240,13 @@ fn prove<R, T>(
         Ok(found) => Ok(Proven {
             claim: make(found.rest, found.signed),
             checks,
-            signer: Identity::Key { id: found.key },
-            proven_at: None,
+            signer: found.signer,
+            proven_at: found.proven_at,
             verified_at: asked.now,
             roots: asked.signers.digest(),
             root_documents: vec![asked.signers.digest()],
             document,
-            key: Some(found.spki),
+            key: found.spki,
         }),
         Err(fault) => Err(Refusal::after(checks, ORDER, fault, document, Vec::new())),
     }
@@ -262,7 +280,14 @@ fn run<R>(
         let judged =
             openpgp::Judged { armoured: &armoured, payload: &signed.payload, ident: &ident, signers, now };
         let (signed, key) = judged.run(&mut passed)?;
-        return Ok(Found { rest, signed, spki: key.spki().to_vec(), key: key.id() });
+        return Ok(Found::by_key(rest, signed, &key));
+    }
+    if armoured.starts_with(object::X509) {
+        let judged =
+            x509::Judged { armoured: &armoured, payload: &signed.payload, ident: &ident, signers, now };
+        let found = judged.run(&mut passed)?;
+        let x509::Signed { by, signer, spki, proven_at } = found;
+        return Ok(Found { rest, signed: by, signer, spki, proven_at });
     }
     let signature = SshSignature::parse(&armoured)?;
     let fingerprint = signature.key.fingerprint();
@@ -317,5 +342,5 @@ fn run<R>(
         fingerprint,
         time: ident.time,
     };
-    Ok(Found { rest, signed, spki: public.spki().to_vec(), key: public.id() })
+    Ok(Found::by_key(rest, signed, &public))
 }

@@ -115,6 +115,51 @@ impl<'a> Element<'a> {
     }
 }
 
+/// Deepest nesting that [`definite`] follows.
+const MAX_DEPTH: u32 = 16;
+
+/// BER with indefinite lengths (X.690, 8.1.3.6), as gpgsm writes it, with definite ones. Everything else must be DER.
+pub(crate) fn definite(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (element, rest) = definite_element(bytes, 0)?;
+    rest.is_empty().then_some(element)
+}
+
+fn definite_element(bytes: &[u8], depth: u32) -> Option<(Vec<u8>, &[u8])> {
+    if depth > MAX_DEPTH {
+        return None;
+    }
+    let below = depth.checked_add(1)?;
+    match bytes {
+        [tag, 0x80, after @ ..] if tag & 0x20 != 0 && tag & 0x1f != 0x1f => {
+            let mut content = Vec::new();
+            let mut rest = after;
+            loop {
+                if let [0, 0, after @ ..] = rest {
+                    return Some((element(*tag, &content), after));
+                }
+                let (part, after) = definite_element(rest, below)?;
+                content.extend(part);
+                rest = after;
+            }
+        }
+        _ => {
+            let mut reader = Reader::new(bytes);
+            let whole = reader.any()?;
+            if whole.tag & 0x20 == 0 {
+                return Some((whole.raw.to_vec(), reader.rest));
+            }
+            let mut content = Vec::new();
+            let mut inside = whole.content;
+            while !inside.is_empty() {
+                let (part, after) = definite_element(inside, below)?;
+                content.extend(part);
+                inside = after;
+            }
+            Some((element(whole.tag, &content), reader.rest))
+        }
+    }
+}
+
 /// Wraps content as an element.
 pub(crate) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     let mut out = vec![tag];
@@ -152,6 +197,21 @@ mod tests {
         for bad in ["", "Z", "2311142213Z", "231114221320", "xx1114221320Z"] {
             assert_eq!(time(UTC_TIME, bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn indefinite_lengths_become_definite() {
+        let bytes = [0x30, 0x80, 0x02, 1, 5, 0xa0, 0x80, 0x04, 1, 7, 0, 0, 0x31, 2, 0x05, 0, 0, 0];
+        let inner = element(0xa0, &element(OCTET_STRING, &[7]));
+        let parts = [element(INTEGER, &[5]), inner, element(SET, &[0x05, 0])].concat();
+        let expected = element(SEQUENCE, &parts);
+        assert_eq!(definite(&bytes), Some(expected.clone()));
+        assert_eq!(definite(&expected), Some(expected), "what is DER stays");
+        for length in 0..bytes.len() {
+            assert_eq!(definite(&bytes[..length]), None, "cut to {length}");
+        }
+        assert_eq!(definite(&[&bytes[..], &[0]].concat()), None);
+        assert_eq!(definite(&[0x30, 0x80].repeat(100_000)), None, "bounded in depth");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod apk;
 mod attestation;
 mod bundle;
 mod certificate;
+mod cms;
 mod commit;
 mod der;
 mod extension;
@@ -33,8 +34,8 @@ pub use apk::{MAX_APK_HEAD, SignedApk, apk};
 pub use attestation::{Attestation, Logged, SbomSummary, Stamp};
 pub use bundle::{AcceptedSigner, Artifact, Signer, bundle, large_bundle};
 pub use commit::{
-    AllowedSigners, AllowedSignersError, Commit, ObjectId, ObjectIdError, SignedBy, SignersLine, Tag, commit,
-    tag,
+    AllowedSigners, AllowedSignersError, Commit, CommitAuthorities, CommitIdentities, CommitListError,
+    ObjectId, ObjectIdError, SignedBy, SignersLine, Tag, commit, tag,
 };
 pub use extension::{Expected, ExtensionError, FulcioExtension};
 pub use in_toto::{

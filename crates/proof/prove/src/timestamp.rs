@@ -4,25 +4,18 @@ use aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY;
 use linkward_model::{Algorithm, Code, Digest, Instant};
 
 use crate::attestation::Stamp;
-use crate::certificate::{Certificate, PathError, TIME_STAMPING, path, signature_hash};
+use crate::certificate::{Certificate, PathError, TIME_STAMPING, path};
+use crate::cms::{SignedData, hash};
 use crate::der::{self, Reader};
 use crate::roots::AuthorityRoot;
 
-const SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02];
 const TST_INFO: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x10, 0x01, 0x04];
-const CONTENT_TYPE: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x03];
 const SIGNING_CERTIFICATE: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x10, 0x02, 0x0c];
 const SIGNING_CERTIFICATE_V2: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x10, 0x02, 0x2f];
-const MESSAGE_DIGEST: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x04];
-
 /// A token as it was parsed.
 struct Token<'a> {
     content: &'a [u8],
-    certificates: Vec<Certificate>,
-    attributes: &'a [u8],
-    digest: Algorithm,
-    signature_oid: &'a [u8],
-    signature: &'a [u8],
+    data: SignedData<'a>,
     imprint: Digest,
     time: Instant,
 }
@@ -43,9 +36,10 @@ pub(crate) fn check(
     if !token.attributes_hold() {
         return Err((Code::TimestampInvalid, "the signed attributes are of another content".to_owned()));
     }
-    // Signed attributes are hashed as the SET that they are, not as the [0] that they are sent as.
-    let message = der::element(der::SET, token.attributes);
-    let hash = signature_hash(token.signature_oid).unwrap_or(token.digest);
+    let message = token.data.signer.message();
+    let hash = token.data.signer.signature_hash().ok_or_else(malformed)?;
+    let signature = token.data.signer.signature;
+    let brought = &token.data.certificates;
     let mut closest =
         (Code::TimestampUntrusted, "no trusted timestamp authority made this timestamp".to_owned());
     for authority in authorities {
@@ -53,11 +47,11 @@ pub(crate) fn check(
         let named = authority.chain.first().filter(|first| first.signs_for(TIME_STAMPING).is_ok());
         let signers: Vec<&Certificate> = match named {
             Some(named) => vec![named],
-            None => token.certificates.iter().filter(|c| c.signs_for(TIME_STAMPING).is_ok()).collect(),
+            None => brought.iter().filter(|c| c.signs_for(TIME_STAMPING).is_ok()).collect(),
         };
         for signer in signers {
-            if !signer.key.signed_with(hash, &message, token.signature) {
-                let own = token.certificates.iter().any(|certificate| certificate.der == signer.der);
+            if !signer.key.signed_with(hash, &message, signature) {
+                let own = brought.iter().any(|certificate| certificate.der == signer.der);
                 if own && closest.1.starts_with("no trusted") {
                     closest = (Code::TimestampInvalid, "the authority's signature does not match".to_owned());
                 }
@@ -67,7 +61,7 @@ pub(crate) fn check(
                 let what = "the timestamp names another certificate than the one that signed it".to_owned();
                 return Err((Code::TimestampInvalid, what));
             }
-            match path(signer, &token.certificates, authority, TIME_STAMPING, &[token.time]) {
+            match path(signer, brought, authority, TIME_STAMPING, &[token.time]) {
                 Ok(_) => {
                     let anchor = authority.chain.last().map_or(&signer.key, |anchor| &anchor.key);
                     let name = authority.uri.clone();
@@ -101,37 +95,9 @@ fn parse(response: &[u8]) -> Option<Token<'_>> {
     if !matches!(status, [0 | 1]) {
         return None;
     }
-    let mut info = outer.expect(der::SEQUENCE)?.reader();
-    if info.expect(der::OID)?.content != SIGNED_DATA {
-        return None;
-    }
-    let mut data = info.expect(0xa0)?.reader().expect(der::SEQUENCE)?.reader();
-    data.expect(der::INTEGER)?;
-    data.expect(der::SET)?;
-    let mut encapsulated = data.expect(der::SEQUENCE)?.reader();
-    if encapsulated.expect(der::OID)?.content != TST_INFO {
-        return None;
-    }
-    let content = encapsulated.expect(0xa0)?.reader().expect(der::OCTET_STRING)?.content;
-    let mut certificates = Vec::new();
-    if let Some(list) = data.optional(0xa0) {
-        let mut list = list.reader();
-        while !list.is_empty() && certificates.len() < 16 {
-            certificates.extend(Certificate::parse(list.any()?.raw));
-        }
-    }
-    data.optional(0xa1);
-    let mut signers = data.expect(der::SET)?.reader();
-    let mut signer = signers.expect(der::SEQUENCE)?.reader();
-    if !signers.is_empty() {
-        return None;
-    }
-    signer.expect(der::INTEGER)?;
-    signer.any()?;
-    let digest = hash(signer.expect(der::SEQUENCE)?.reader().expect(der::OID)?.content)?;
-    let attributes = signer.expect(0xa0)?.content;
-    let signature_oid = signer.expect(der::SEQUENCE)?.reader().expect(der::OID)?.content;
-    let signature = signer.expect(der::OCTET_STRING)?.content;
+    let data = SignedData::parse(outer.expect(der::SEQUENCE)?.raw)?;
+    data.signer.hash()?;
+    let content = data.content.filter(|_| data.content_type == TST_INFO)?;
     let mut tst = Reader::new(content).expect(der::SEQUENCE)?.reader();
     tst.expect(der::INTEGER)?;
     tst.expect(der::OID)?;
@@ -140,33 +106,13 @@ fn parse(response: &[u8]) -> Option<Token<'_>> {
     let imprint = Digest::from_bytes(algorithm, imprint.expect(der::OCTET_STRING)?.content)?;
     tst.expect(der::INTEGER)?;
     let time = tst.expect(der::GENERALIZED_TIME)?.time()?;
-    Some(Token { content, certificates, attributes, digest, signature_oid, signature, imprint, time })
+    Some(Token { content, data, imprint, time })
 }
 
 impl Token<'_> {
-    /// The one value of a signed attribute; an attribute that stands twice has none.
-    fn attribute(&self, name: &[u8]) -> Option<der::Element<'_>> {
-        let mut list = Reader::new(self.attributes);
-        let mut found = None;
-        while !list.is_empty() {
-            let mut attribute = list.expect(der::SEQUENCE)?.reader();
-            if attribute.expect(der::OID)?.content != name {
-                continue;
-            }
-            let mut values = attribute.expect(der::SET)?.reader();
-            let value = values.any()?;
-            if found.replace(value).is_some() || !values.is_empty() {
-                return None;
-            }
-        }
-        found
-    }
-
     /// Whether the signed attributes name this content's type and digest.
     fn attributes_hold(&self) -> bool {
-        let digest = Digest::of(self.digest, self.content);
-        self.attribute(CONTENT_TYPE).is_some_and(|value| value.content == TST_INFO)
-            && self.attribute(MESSAGE_DIGEST).is_some_and(|value| value.content == digest.as_bytes())
+        self.data.signer.is_over(TST_INFO, self.content)
     }
 
     /// Whether the signing certificate attribute (RFC 3161, 2.4.2; RFC 5816) names this certificate.
@@ -179,23 +125,14 @@ impl Token<'_> {
             };
             Some((algorithm, id.expect(der::OCTET_STRING)?.content.to_vec()))
         };
-        if let Some(value) = self.attribute(SIGNING_CERTIFICATE_V2) {
+        if let Some(value) = self.data.signer.attribute(SIGNING_CERTIFICATE_V2) {
             return first(value).is_some_and(|(algorithm, named)| {
                 named == Digest::of(algorithm.unwrap_or(Algorithm::Sha256), &signer.der).as_bytes()
             });
         }
-        let older = self.attribute(SIGNING_CERTIFICATE).and_then(first);
+        let older = self.data.signer.attribute(SIGNING_CERTIFICATE).and_then(first);
         older.is_some_and(|(_, named)| {
             named == aws_lc_rs::digest::digest(&SHA1_FOR_LEGACY_USE_ONLY, &signer.der).as_ref()
         })
-    }
-}
-
-fn hash(oid: &[u8]) -> Option<Algorithm> {
-    match oid {
-        [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01] => Some(Algorithm::Sha256),
-        [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02] => Some(Algorithm::Sha384),
-        [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03] => Some(Algorithm::Sha512),
-        _ => None,
     }
 }

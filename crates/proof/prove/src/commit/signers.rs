@@ -10,8 +10,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use linkward_model::{Code, Digest, Instant};
 
+use super::certificates::{CommitAuthorities, CommitIdentities};
 use super::ssh_key::{KeyFault, SshKey};
 use crate::openpgp::Keyring;
+use crate::roots::TrustRoots;
 
 const MAX_BYTES: usize = 4 << 20;
 const MAX_LINES: usize = 20_000;
@@ -26,6 +28,9 @@ pub struct AllowedSigners {
     digest: Digest,
     /// Whose OpenPGP signatures count, beside those listed here.
     keyring: Option<Keyring>,
+    /// Whose X.509 signatures count.
+    authorities: Option<CommitAuthorities>,
+    identities: Option<(CommitIdentities, TrustRoots)>,
 }
 
 /// A line of the file, counted from one, and what is the matter with it.
@@ -106,8 +111,14 @@ impl AllowedSigners {
         if bytes.len() > MAX_BYTES {
             return Err(AllowedSignersError::whole(format!("the file is larger than {MAX_BYTES} bytes")));
         }
-        let mut signers =
-            Self { entries: Vec::new(), ignored: Vec::new(), digest: Digest::sha256(bytes), keyring: None };
+        let mut signers = Self {
+            entries: Vec::new(),
+            ignored: Vec::new(),
+            digest: Digest::sha256(bytes),
+            keyring: None,
+            authorities: None,
+            identities: None,
+        };
         let mut faults = Vec::new();
         for (line, text) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
             if line > MAX_LINES {
@@ -145,15 +156,40 @@ impl AllowedSigners {
         self.keyring.as_ref()
     }
 
-    /// SHA-256 of the file, or of the digests of file and keyring, one a line.
+    /// S/MIME certificates too, for the addresses that these authorities vouch for.
+    #[must_use]
+    pub fn with_authorities(mut self, authorities: CommitAuthorities) -> Self {
+        self.authorities = Some(authorities);
+        self
+    }
+
+    /// gitsign's certificates too, of these names, proven by these trust roots.
+    #[must_use]
+    pub fn with_identities(mut self, identities: CommitIdentities, roots: TrustRoots) -> Self {
+        self.identities = Some((identities, roots));
+        self
+    }
+
+    pub(super) fn authorities(&self) -> Option<&CommitAuthorities> {
+        self.authorities.as_ref()
+    }
+
+    pub(super) fn identities(&self) -> Option<&(CommitIdentities, TrustRoots)> {
+        self.identities.as_ref()
+    }
+
+    /// SHA-256 of the file, or of its digest and those of the further lists, one a line.
     pub fn digest(&self) -> Digest {
-        match &self.keyring {
-            None => self.digest,
-            Some(keyring) => {
-                let lines = format!("{}\n{}\n", self.digest, keyring.digest());
-                Digest::sha256(lines.as_bytes())
-            }
+        let keyring = self.keyring.as_ref().map(Keyring::digest);
+        let authorities = self.authorities.as_ref().map(CommitAuthorities::digest);
+        let identities = self.identities.iter().flat_map(|(list, roots)| [list.digest(), roots.digest()]);
+        let further: Vec<Digest> = keyring.into_iter().chain(authorities).chain(identities).collect();
+        if further.is_empty() {
+            return self.digest;
         }
+        let lines: String =
+            std::iter::once(self.digest).chain(further).map(|digest| format!("{digest}\n")).collect();
+        Digest::sha256(lines.as_bytes())
     }
 
     /// Whether a key may sign for an address in a namespace at a time. Any one line that allows it is enough,
@@ -375,7 +411,7 @@ fn split_options(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// OpenSSH's pattern list: one pattern must match, and none that begins with `!`.
-fn matches_list(list: &str, text: &str) -> bool {
+pub(super) fn matches_list(list: &str, text: &str) -> bool {
     let mut found = false;
     for pattern in list.split(',').filter(|pattern| !pattern.is_empty()) {
         match pattern.strip_prefix('!') {

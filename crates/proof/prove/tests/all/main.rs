@@ -19,3 +19,4 @@ mod rpm;
 mod tamper;
 mod thresholds;
 mod trust;
+mod x509;
