@@ -59,6 +59,10 @@ pub(crate) struct Config {
     pub(crate) allowed_signers: Option<PathBuf>,
     /// Whose OpenPGP signatures of commits count, beside those.
     pub(crate) keyring: Option<PathBuf>,
+    /// Certificate authorities whose S/MIME certificates sign commits.
+    pub(crate) commit_authorities: Option<PathBuf>,
+    /// Whose Sigstore certificates sign commits, and for which addresses.
+    pub(crate) commit_identities: Option<PathBuf>,
     /// Where `advisory update` takes the database, or the records to make it from.
     pub(crate) advisory_mirror: Option<PathBuf>,
     /// Who signs the mirror's list of deltas.
@@ -242,6 +246,8 @@ pub(crate) const DEFAULT: &str = r#"# Linkward's settings. Every line shows its 
 # max_age_days = 30                # how long a root of `linkward trust` counts after its repository confirmed it
 # allowed_signers = ""             # file of ssh-keygen(1) ALLOWED SIGNERS: whose signed commits are proven
 # keyring = ""                     # file of `gpg --export`: whose OpenPGP signatures of commits are proven
+# commit_authorities = ""          # PEM certificates of authorities: whose S/MIME signatures of commits are proven
+# commit_identities = ""           # lines of ADDRESSES NAME ISSUER: whose gitsign signatures of commits are proven
 
 [advisory]
 # mirror = ""                      # a database (.lwa) or records that `linkward advisory update` takes
@@ -307,7 +313,17 @@ const KNOWN: &[(&str, &[&str])] = &[
         ],
     ),
     ("deploy", &["soak_seconds"]),
-    ("trust", &["builtin_root_max_age_days", "max_age_days", "allowed_signers", "keyring"]),
+    (
+        "trust",
+        &[
+            "builtin_root_max_age_days",
+            "max_age_days",
+            "allowed_signers",
+            "keyring",
+            "commit_authorities",
+            "commit_identities",
+        ],
+    ),
     ("advisory", &["mirror", "mirror_key", "max_age_days", "url", "ecosystems", "kev", "epss"]),
     ("cluster", &["server", "ca", "token", "certificate", "key"]),
     ("revoke", &["people", "keys"]),
@@ -356,6 +372,8 @@ impl Default for Config {
             telemetry: Telemetry::default(),
             allowed_signers: None,
             keyring: None,
+            commit_authorities: None,
+            commit_identities: None,
             advisory_mirror: None,
             advisory_mirror_key: None,
             advisory_max_age_days: 7,
@@ -585,6 +603,12 @@ fn set(config: &mut Config, section: &str, key: &str, given: &Given<'_>) -> Resu
         }
         ("trust", "keyring") => {
             config.keyring = Some(text(given)?).filter(|path| !path.is_empty()).map(PathBuf::from);
+        }
+        ("trust", "commit_authorities") => {
+            config.commit_authorities = Some(text(given)?).filter(|path| !path.is_empty()).map(PathBuf::from);
+        }
+        ("trust", "commit_identities") => {
+            config.commit_identities = Some(text(given)?).filter(|path| !path.is_empty()).map(PathBuf::from);
         }
         ("advisory", "mirror") => {
             config.advisory_mirror = Some(text(given)?).filter(|text| !text.is_empty()).map(Into::into);

@@ -4,20 +4,32 @@ use std::path::Path;
 
 use base64::Engine as _;
 use linkward_model::{Blame, Code, Digest, Instant};
-use linkward_prove::{AllowedSigners, Commit, Keyring, ObjectId, Proven, Refusal};
+use linkward_prove::{
+    AllowedSigners, Commit, CommitAuthorities, CommitIdentities, Keyring, ObjectId, Proven, Refusal,
+};
 use serde_json::{Value, json};
 
 use crate::wire::{Reason, Source};
 
 use super::Engine;
 
+type Fault = (Code, String);
+
 /// What is known of a commit's signature, with the bytes that it was proven from.
 #[derive(Debug)]
 pub(crate) struct CommitSignature {
     state: State,
     commit: Option<Vec<u8>>,
+    lists: Lists,
+}
+
+/// The bytes of the lists that a commit was proven against, for the record.
+#[derive(Debug, Default)]
+struct Lists {
     signers: Option<Vec<u8>>,
     keyring: Option<Vec<u8>>,
+    authorities: Option<Vec<u8>>,
+    identities: Option<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -42,73 +54,94 @@ impl Engine {
                 || (Code::CommitUnproven, "the commit's bytes are not known".to_owned()),
                 |reason| (reason.code, reason.detail.clone()),
             );
-            return CommitSignature {
-                state: State::Open(code, why),
-                commit: None,
-                signers: None,
-                keyring: None,
-            };
+            return CommitSignature { state: State::Open(code, why), commit: None, lists: Lists::default() };
         };
         self.prove_commit(&id, bytes, now)
     }
 
     /// Proves a commit from its bytes.
     pub(super) fn prove_commit(&self, id: &ObjectId, bytes: Vec<u8>, now: Instant) -> CommitSignature {
-        let (listed, signers) = match self.config.allowed_signers.as_deref() {
-            Some(path) => match allowed(&self.home.path().join(path)) {
-                Ok((listed, bytes)) => (Some(listed), Some(bytes)),
-                Err((code, why)) => {
-                    return CommitSignature {
-                        state: State::Open(code, why),
-                        commit: Some(bytes),
-                        signers: None,
-                        keyring: None,
-                    };
-                }
-            },
-            None => (AllowedSigners::parse(b"").ok(), None),
+        let (listed, lists) = match self.commit_lists() {
+            Ok(read) => read,
+            Err((code, why)) => {
+                let state = State::Open(code, why);
+                return CommitSignature { state, commit: Some(bytes), lists: Lists::default() };
+            }
         };
-        let (listed, keyring) = match self.config.keyring.as_deref() {
-            None => (listed, None),
-            Some(path) => match keys(&self.home.path().join(path)) {
-                Ok((keyring, bytes)) => (listed.map(|listed| listed.with_keyring(keyring)), Some(bytes)),
-                Err((code, why)) => {
-                    let state = State::Open(code, why);
-                    return CommitSignature { state, commit: Some(bytes), signers, keyring: None };
-                }
-            },
-        };
-        let named = signers.is_some() || keyring.is_some();
-        let state = match listed.map(|listed| linkward_prove::commit(id, &bytes, &listed, now)) {
-            Some(Ok(proven)) => State::Proven(Box::new(proven)),
+        let state = match linkward_prove::commit(id, &bytes, &listed, now) {
+            Ok(proven) => State::Proven(Box::new(proven)),
             // Without a list every good signature is by an unknown signer, and that is nobody's fault.
-            Some(Err(refusal)) if !named && refusal.code == Code::CommitSignerUnknown => {
+            Err(refusal) if lists.all().next().is_none() && refusal.code == Code::CommitSignerUnknown => {
                 let why = "the signature holds, but no allowed signers are named".to_owned();
                 State::Open(Code::CommitUnproven, why)
             }
-            Some(Err(refusal)) => State::Refused(refusal),
-            None => State::Open(Code::CommitUnproven, "no allowed signers are named".to_owned()),
+            Err(refusal) => State::Refused(refusal),
         };
-        CommitSignature { state, commit: Some(bytes), signers, keyring }
+        CommitSignature { state, commit: Some(bytes), lists }
+    }
+
+    /// The lists that linkward.toml names, each read whole.
+    fn commit_lists(&self) -> Result<(AllowedSigners, Lists), Fault> {
+        let config = &self.config;
+        let mut lists = Lists::default();
+        let (name, bytes) = self
+            .list_file(config.allowed_signers.as_deref(), Code::AllowedSignersMalformed)?
+            .map_or((String::new(), None), |(name, bytes)| (name, Some(bytes)));
+        let mut listed = AllowedSigners::parse(bytes.as_deref().unwrap_or_default())
+            .map_err(|error| (error.code(), format!("{name}: {error}")))?;
+        lists.signers = bytes;
+        if let Some((name, bytes)) = self.list_file(config.keyring.as_deref(), Code::KeyringMalformed)? {
+            let keyring =
+                Keyring::parse(&bytes).map_err(|error| (error.code(), format!("{name}: {error}")))?;
+            listed = listed.with_keyring(keyring);
+            lists.keyring = Some(bytes);
+        }
+        let named = config.commit_authorities.as_deref();
+        if let Some((name, bytes)) = self.list_file(named, Code::CommitAuthoritiesMalformed)? {
+            let authorities = CommitAuthorities::parse(&bytes)
+                .map_err(|error| (error.code(), format!("{name}: {error}")))?;
+            listed = listed.with_authorities(authorities);
+            lists.authorities = Some(bytes);
+        }
+        let named = config.commit_identities.as_deref();
+        if let Some((name, bytes)) = self.list_file(named, Code::CommitIdentitiesMalformed)? {
+            let identities = CommitIdentities::parse(&bytes)
+                .map_err(|error| (error.code(), format!("{name}: {error}")))?;
+            listed = listed.with_identities(identities, self.roots.clone());
+            lists.identities = Some(bytes);
+        }
+        Ok((listed, lists))
+    }
+
+    /// A list's name and bytes, where linkward.toml names one.
+    fn list_file(&self, path: Option<&Path>, code: Code) -> Result<Option<(String, Vec<u8>)>, Fault> {
+        let Some(path) = path else { return Ok(None) };
+        let path = self.home.path().join(path);
+        let name = path.display().to_string();
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(Some((name, bytes))),
+            Err(error) => Err((code, format!("cannot read {name}: {error}"))),
+        }
     }
 }
 
-fn allowed(path: &Path) -> Result<(AllowedSigners, Vec<u8>), (Code, String)> {
-    let bytes = std::fs::read(path).map_err(|error| {
-        (Code::AllowedSignersMalformed, format!("cannot read {}: {error}", path.display()))
-    })?;
-    match AllowedSigners::parse(&bytes) {
-        Ok(listed) => Ok((listed, bytes)),
-        Err(error) => Err((error.code(), format!("{}: {error}", path.display()))),
+impl Lists {
+    fn all(&self) -> impl Iterator<Item = &Vec<u8>> {
+        self.signers.iter().chain(&self.keyring).chain(&self.authorities).chain(&self.identities)
     }
-}
 
-fn keys(path: &Path) -> Result<(Keyring, Vec<u8>), (Code, String)> {
-    let bytes = std::fs::read(path)
-        .map_err(|error| (Code::KeyringMalformed, format!("cannot read {}: {error}", path.display())))?;
-    match Keyring::parse(&bytes) {
-        Ok(keyring) => Ok((keyring, bytes)),
-        Err(error) => Err((error.code(), format!("{}: {error}", path.display()))),
+    /// The digests of those that were read, by their names in [trust].
+    fn says(&self) -> Value {
+        let digest = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| Digest::sha256(bytes));
+        let mut said = json!({ "allowed_signers": digest(&self.signers), "keyring": digest(&self.keyring) });
+        for (name, bytes) in
+            [("commit_authorities", &self.authorities), ("commit_identities", &self.identities)]
+        {
+            if let (Some(bytes), Some(said)) = (bytes, said.as_object_mut()) {
+                said.insert(name.to_owned(), json!(Digest::sha256(bytes)));
+            }
+        }
+        said
     }
 }
 
@@ -146,22 +179,25 @@ impl CommitSignature {
 
     /// For the record: the result, the checks, and the list that it was made against.
     pub(crate) fn says(&self) -> Value {
-        let signers = self.signers.as_ref().map(|bytes| Digest::sha256(bytes));
-        let keyring = self.keyring.as_ref().map(|bytes| Digest::sha256(bytes));
-        match &self.state {
+        let mut said = self.lists.says();
+        let own = match &self.state {
             State::Proven(proven) => {
                 let signed = proven.claim().signed();
                 json!({
                     "state": "proven", "signer": signed.address(), "key": signed.fingerprint(),
-                    "line": signed.line(), "checks": proven.checks(), "allowed_signers": signers, "keyring": keyring,
+                    "line": signed.line(), "checks": proven.checks(),
                 })
             }
             State::Refused(refusal) => json!({
-                "state": if refusal.code.blame() == Blame::Missing { "unproven" } else { "refused" }, "code": refusal.code, "why": refusal.message,
-                "checks": refusal.checks, "allowed_signers": signers, "keyring": keyring,
+                "state": if refusal.code.blame() == Blame::Missing { "unproven" } else { "refused" }, "code": refusal.code,
+                "why": refusal.message, "checks": refusal.checks,
             }),
-            State::Open(code, why) => json!({ "state": "unproven", "code": code, "why": why }),
+            State::Open(code, why) => return json!({ "state": "unproven", "code": code, "why": why }),
+        };
+        if let (Some(said), Some(own)) = (said.as_object_mut(), own.as_object()) {
+            said.extend(own.clone());
         }
+        said
     }
 
     /// How the signature stands, in the words of events, and the key where it is proven. What cannot be checked is not said.
@@ -186,6 +222,6 @@ impl CommitSignature {
     }
 
     pub(super) fn bytes(&self) -> Vec<Vec<u8>> {
-        self.commit.iter().chain(&self.signers).chain(&self.keyring).cloned().collect()
+        self.commit.iter().chain(self.lists.all()).cloned().collect()
     }
 }

@@ -117,3 +117,51 @@ fn a_commit_that_gpg_signed_is_proven_by_the_keyring_that_the_operator_names() {
     let text = with(&std::fs::read(others).unwrap());
     assert!(text.contains("commit-signer-unknown"), "{text}");
 }
+
+/// The same with an S/MIME certificate, by openssl in the place of gpgsm.
+#[test]
+fn a_commit_with_a_certificate_is_proven_by_the_authorities_that_the_operator_names() {
+    let project = Project::new();
+    let folder = project.beside().join("smime");
+    std::fs::create_dir(&folder).unwrap();
+    let script = r#"set -e
+        authority="-addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign"
+        for name in ca other; do
+            openssl req -x509 -newkey rsa:2048 -nodes -keyout $name.key -out $name.pem -days 9 -subj /CN=$name $authority
+        done
+        openssl req -newkey rsa:2048 -nodes -keyout own.key -out own.csr -subj /CN=T
+        printf 'subjectAltName=email:t@example.com\nextendedKeyUsage=emailProtection\n' > own.ext
+        openssl x509 -req -in own.csr -CA ca.pem -CAkey ca.key -days 9 -extfile own.ext -out own.pem
+        printf '#!/bin/sh\ncd %s\nopenssl cms -sign -binary -signer own.pem -inkey own.key -outform PEM \
+            | sed "s/ CMS-/ SIGNED MESSAGE-/"\necho "\n[GNUPG:] SIG_CREATED " >&2\n' "$PWD" > program
+        chmod +x program"#;
+    let made = Command::new("sh").args(["-c", script]).current_dir(&folder).output();
+    if !made.is_ok_and(|made| made.status.success()) {
+        skipped("openssl is not installed");
+        return;
+    }
+    project.write("requirements.txt", "# nothing yet\n");
+    git(&project.path(), &["init", "-q"]);
+    git(&project.path(), &["add", "."]);
+    let program = format!("gpg.x509.program={}", folder.join("program").display());
+    let settings =
+        ["-c", "gpg.format=x509", "-c", &program, "-c", "user.name=T", "-c", "user.email=t@example.com"];
+    git(&project.path(), &[&settings[..], &["commit", "-q", "-S", "-m", "one"]].concat());
+
+    let (_, text) = project.run(&["up", "--no-serve"]);
+    assert!(text.contains("commit-unproven"), "{text}");
+    let with = |setting: &str, name: &str| {
+        let file = folder.join(name);
+        let settings = format!("[trust]\n{setting} = \"{}\"\n", file.display());
+        project.write(".linkward/linkward.toml", &settings);
+        project.run(&["up", "--no-serve"]).1
+    };
+    let text = with("commit_authorities", "other.pem");
+    assert!(text.contains("commit-signer-unknown") && !text.contains(", proven"), "{text}");
+    let text = with("commit_authorities", "ca.pem");
+    assert!(text.contains("t@example.com, proven") && !text.contains("commit-"), "{text}");
+    let text = with("commit_authorities", "own.key");
+    assert!(text.contains("commit-authorities-malformed") && text.contains("line 1"), "{text}");
+    let text = with("commit_identities", "own.key");
+    assert!(text.contains("commit-identities-malformed") && text.contains("line 1"), "{text}");
+}
