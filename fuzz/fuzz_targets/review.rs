@@ -2,12 +2,15 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use linkward_deploy::{Gate, ImageRef, OnUnknown};
+use linkward_decide::Outcome;
+use linkward_deploy::{Gate, ImageRef, Mode, Settings};
 use linkward_model::{Environment, Instant};
 
 fuzz_target!(|bytes: &[u8]| {
-    let gate = Gate::new(Environment::default(), OnUnknown::Deny);
-    let _ = gate.review(bytes, Instant::now());
+    let gate = Gate::new(Settings::strict(Environment::default()));
+    gate.switch(Mode::Enforce);
+    let answer = gate.review("/validate", bytes, Instant::now());
+    assert!(answer.decisions.iter().all(|decision| decision.outcome() != Outcome::Allow), "nothing was decided");
     if let Ok(text) = std::str::from_utf8(bytes) {
         let _ = ImageRef::parse(text);
     }
