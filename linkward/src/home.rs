@@ -122,6 +122,11 @@ impl Home {
         self.path.join("policy.yaml")
     }
 
+    /// A policy that is tried beside the one in force.
+    pub(crate) fn trial_path(&self) -> PathBuf {
+        self.path.join("policy.trial.yaml")
+    }
+
     /// The settings, every fault at once.
     pub(crate) fn config(&self) -> Result<Config> {
         settings(&self.path.join("linkward.toml"))

@@ -12,7 +12,7 @@ use crate::access::Access;
 use crate::cli::Format;
 use crate::commands::{nearest, print, print_json};
 use crate::table;
-use crate::wire::{Failure, PolicyChange, Request, VERSION};
+use crate::wire::{Changed, Failure, PolicyChange, PolicyRollout, PolicyTrial, Request, VERSION};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
@@ -41,6 +41,13 @@ pub(crate) enum PolicyCommand {
         #[arg(value_name = "NEW")]
         new: PathBuf,
     },
+    /// Try a policy beside the one in force: both decide, nothing obeys the one on trial
+    Trial {
+        #[command(subcommand)]
+        command: TrialCommand,
+    },
+    /// How policies came into force: what each change decided otherwise
+    Rollouts,
     /// Print a policy for a case that many have; lists them where none is named
     Template {
         #[arg(value_name = "NAME")]
@@ -51,6 +58,21 @@ pub(crate) enum PolicyCommand {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrialCommand {
+    /// Begin, with this policy in the place of any other on trial
+    Start {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// What would be decided otherwise; exit code 1 where anything would newly be refused
+    Show,
+    /// Let the policy on trial come into force
+    Promote,
+    /// End the trial; nothing changes
+    Stop,
 }
 
 pub(crate) fn run(command: &PolicyCommand, home: Option<&Path>, format: Format) -> Result<Exit> {
@@ -71,6 +93,8 @@ pub(crate) fn run(command: &PolicyCommand, home: Option<&Path>, format: Format) 
             test(folder, policy.as_deref(), *complete, format)
         }
         PolicyCommand::Diff { old, new } => diff(old, new, home, format),
+        PolicyCommand::Trial { command } => trial(command, home, format),
+        PolicyCommand::Rollouts => rollouts(home, format),
         PolicyCommand::Template { name } => template(name.as_deref(), format),
         PolicyCommand::Import { file } => import(file),
     }
@@ -182,20 +206,7 @@ fn diff(old: &Path, new: &Path, home: Option<&Path>, format: Format) -> Result<E
         Format::Json => print_json(&change)?,
         Format::Table => {
             let mut out = String::new();
-            for changed in &change.changed {
-                out.push_str(&format!(
-                    "{}{} {} in {}: {} ({}) -> {} ({})\n{}",
-                    if changed.refused { "refused: " } else { "" },
-                    table::visible(&changed.name),
-                    changed.digest.short(),
-                    changed.environment,
-                    changed.old.outcome.as_str(),
-                    changed.old.mode,
-                    changed.new.outcome.as_str(),
-                    changed.new.mode,
-                    table::reasons(&changed.new.reasons)
-                ));
-            }
+            out.extend(change.changed.iter().map(line));
             out.push_str(&format!(
                 "{} of {} recorded questions are decided otherwise, {refused} would newly be refused\n",
                 change.changed.len(),
@@ -205,6 +216,110 @@ fn diff(old: &Path, new: &Path, home: Option<&Path>, format: Format) -> Result<E
         }
     }
     Ok(if refused > 0 { Exit::Denied } else { Exit::Allowed })
+}
+
+/// One question that is decided otherwise.
+fn line(changed: &Changed) -> String {
+    let word = match (changed.refused, changed.allowed) {
+        (true, _) => "refused: ",
+        (_, true) => "allowed: ",
+        _ => "",
+    };
+    format!(
+        "{word}{} {} in {}: {} ({}) -> {} ({})\n{}",
+        table::visible(&changed.name),
+        changed.digest.short(),
+        changed.environment,
+        changed.old.outcome.as_str(),
+        changed.old.mode,
+        changed.new.outcome.as_str(),
+        changed.new.mode,
+        table::reasons(&changed.new.reasons)
+    )
+}
+
+fn trial(command: &TrialCommand, home: Option<&Path>, format: Format) -> Result<Exit> {
+    let home = nearest(home)?;
+    let path = home.trial_path();
+    match command {
+        TrialCommand::Start { file } => {
+            valid(file)?;
+            // Whole or not at all: the daemon may read it at any moment.
+            let draft = path.with_extension("new");
+            std::fs::copy(file, &draft).with_context(|| format!("cannot write {}", draft.display()))?;
+            std::fs::rename(&draft, &path)?;
+        }
+        TrialCommand::Show => {}
+        TrialCommand::Promote => {
+            let policy = valid(&path)?;
+            std::fs::rename(&path, home.policy_path())
+                .with_context(|| format!("cannot write {}", home.policy_path().display()))?;
+            // Asking for it brings it into force.
+            let _: String = Access::open(&home)?.ask(Request::Policy)?;
+            print(&format!(
+                "{} is in force; linkward policy rollouts says what it changed\n",
+                policy.digest().short()
+            ))?;
+            return Ok(Exit::Allowed);
+        }
+        TrialCommand::Stop => {
+            std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+            let _: Option<PolicyTrial> = Access::open(&home)?.ask(Request::PolicyTrial)?;
+            print("the trial is over; nothing has changed\n")?;
+            return Ok(Exit::Allowed);
+        }
+    }
+    let trial: Option<PolicyTrial> = Access::open(&home)?.ask(Request::PolicyTrial)?;
+    let Some(trial) = trial else {
+        let what = "no policy is on trial: linkward policy trial start FILE begins one".to_owned();
+        bail!(Failure::new(Code::PolicyTrialMissing, what));
+    };
+    match format {
+        Format::Json => print_json(&trial)?,
+        Format::Table => {
+            let mut out: String = trial.changed.iter().map(line).collect();
+            if trial.more > 0 {
+                out.push_str(&format!("and {} more\n", trial.more));
+            }
+            out.push_str(&format!(
+                "{} on trial beside {}: {} of {} would be decided otherwise, {} would newly be refused\n",
+                trial.policy.short(),
+                trial.beside.short(),
+                trial.changed.len() + trial.more,
+                table::counted(trial.asked, "verdict"),
+                trial.newly_refused
+            ));
+            print(&out)?;
+        }
+    }
+    Ok(if trial.newly_refused > 0 { Exit::Denied } else { Exit::Allowed })
+}
+
+fn rollouts(home: Option<&Path>, format: Format) -> Result<Exit> {
+    let rollouts: Vec<PolicyRollout> = Access::open(&nearest(home)?)?.ask(Request::PolicyRollouts)?;
+    match format {
+        Format::Json => print_json(&rollouts)?,
+        Format::Table if rollouts.is_empty() => print("no policy has changed a verdict yet\n")?,
+        Format::Table => {
+            let mut out = String::new();
+            for rollout in &rollouts {
+                out.push_str(&format!(
+                    "record {}, {}: {} after {}: {} of {} decided otherwise, {} newly refused, {} newly allowed\n",
+                    rollout.record,
+                    rollout.at,
+                    rollout.policy.short(),
+                    rollout.former.short(),
+                    rollout.changed,
+                    rollout.asked,
+                    rollout.newly_refused,
+                    rollout.newly_allowed
+                ));
+                out.extend(rollout.first.iter().take(10).map(line));
+            }
+            print(&out)?;
+        }
+    }
+    Ok(Exit::Allowed)
 }
 
 fn template(name: Option<&str>, format: Format) -> Result<Exit> {

@@ -174,6 +174,19 @@ impl Note {
         Self::new(Kind::Policy, environment, vec![Term::digest(&document)], vec![document], says)
     }
 
+    /// A policy came into force, and what that changed.
+    pub(crate) fn rollout(says: Value, policies: &[Digest]) -> Self {
+        let mut terms: Vec<Term> = policies.iter().map(Term::digest).collect();
+        terms.push(Term::new(TermKind::Name, "policy-rollout"));
+        Self::new(Kind::Observation, &Environment::default(), terms, Vec::new(), says)
+    }
+
+    /// A policy went on trial, or its trial ended.
+    pub(crate) fn trial(says: Value, policy: Digest, documents: Vec<Digest>) -> Self {
+        let terms = vec![Term::digest(&policy), Term::new(TermKind::Name, "policy-trial")];
+        Self::new(Kind::Observation, &Environment::default(), terms, documents, says)
+    }
+
     /// Whose keys and roots are trusted.
     pub(crate) fn trust(says: Value, documents: Vec<Digest>, environment: &Environment) -> Self {
         let terms = documents.iter().map(Term::digest).collect();

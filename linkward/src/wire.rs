@@ -125,6 +125,10 @@ pub(crate) enum Request {
         ask: Deploy,
     },
     Policy,
+    /// How policies came into force.
+    PolicyRollouts,
+    /// What the policy on trial would decide otherwise.
+    PolicyTrial,
     /// Two policies, as text, over the recorded evidence.
     PolicyDiff {
         old: String,
@@ -534,18 +538,52 @@ pub(crate) struct PolicyChange {
     pub(crate) changed: Vec<Changed>,
 }
 
+/// A policy that came into force.
 #[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PolicyRollout {
+    pub(crate) version: u32,
+    pub(crate) record: u64,
+    pub(crate) at: Instant,
+    pub(crate) policy: Digest,
+    pub(crate) former: Digest,
+    /// Verdicts that were made again.
+    pub(crate) asked: u64,
+    pub(crate) changed: u64,
+    pub(crate) newly_refused: u64,
+    pub(crate) newly_allowed: u64,
+    /// The first thousand that are decided otherwise.
+    pub(crate) first: Vec<Changed>,
+}
+
+/// A policy on trial beside the one in force.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PolicyTrial {
+    pub(crate) version: u32,
+    pub(crate) policy: Digest,
+    /// The policy in force that it is compared with.
+    pub(crate) beside: Digest,
+    pub(crate) asked: usize,
+    pub(crate) newly_refused: usize,
+    pub(crate) changed: Vec<Changed>,
+    /// Changed ones that are not listed.
+    pub(crate) more: usize,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Changed {
     pub(crate) name: String,
     pub(crate) digest: Digest,
     pub(crate) environment: Environment,
     /// It passed, and would no longer.
     pub(crate) refused: bool,
+    /// It did not pass, and would.
+    #[serde(default)]
+    pub(crate) allowed: bool,
     pub(crate) old: Side,
     pub(crate) new: Side,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Side {
     pub(crate) outcome: Outcome,
     pub(crate) mode: String,

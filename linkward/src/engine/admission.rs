@@ -378,6 +378,8 @@ impl Engine {
                 let again =
                     engine.decide_again(Instant::now()).and_then(|()| engine.record_rollouts(Instant::now()));
                 let trouble = again.err().map(|error| format!("{error:#}"));
+                let tried = if round % 4 == 3 { engine.keep_trial(Instant::now()) } else { Ok(()) };
+                let trouble = trouble.or(tried.err().map(|error| format!("{error:#}")));
                 // Waiting ends by the minute; ten seconds are near enough.
                 round = round.wrapping_add(1);
                 let watched = if round % 20 == 1 { engine.watch_time(Instant::now()) } else { Ok(()) };

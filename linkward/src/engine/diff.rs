@@ -57,7 +57,7 @@ fn parse(text: &str, what: &str) -> Result<Policy> {
     }
 }
 
-fn difference(question: &Question, old: &Verdict, new: &Verdict) -> Option<Changed> {
+pub(super) fn difference(question: &Question, old: &Verdict, new: &Verdict) -> Option<Changed> {
     let side = |verdict: &Verdict| Side {
         outcome: verdicts::outcome(verdict),
         mode: verdict.mode().as_str().to_owned(),
@@ -74,6 +74,7 @@ fn difference(question: &Question, old: &Verdict, new: &Verdict) -> Option<Chang
         digest: question.digest,
         environment: question.environment.clone(),
         refused: passes(old) && !passes(new),
+        allowed: !passes(old) && passes(new),
         old: side(old),
         new: side(new),
     })

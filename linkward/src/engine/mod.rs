@@ -25,6 +25,7 @@ mod repository;
 mod retention;
 mod revoke;
 mod rollbacks;
+mod rollout;
 mod scanned;
 mod signer;
 mod sigstore;
@@ -39,7 +40,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use anyhow::{Context as _, Result};
-use linkward_decide::{Policy, Question, Revocations};
+use linkward_decide::{Question, Revocations};
 use linkward_deploy::Gate;
 use linkward_ledger::{Kind, LogName, Recorded, Term};
 use linkward_model::{Code, Digest, Environment, Instant};
@@ -71,7 +72,7 @@ pub(crate) struct Engine {
     watching: witness::Watching,
     roots: TrustRoots,
     keyring: Vec<PublicKey>,
-    policy: RwLock<Arc<InForce>>,
+    policies: rollout::Policies,
     gate: Gate,
     revocations: RwLock<Arc<Revocations>>,
     feed: feed::Feed,
@@ -91,13 +92,6 @@ pub(crate) struct Engine {
     alerting: OnceLock<alerts::Alerting>,
     counting: measuring::Counting,
     guard: access::Guard,
-}
-
-/// The policy that decides now.
-#[derive(Debug)]
-struct InForce {
-    policy: Policy,
-    digest: Digest,
 }
 
 impl Engine {
@@ -144,7 +138,7 @@ impl Engine {
             keyring.push(PublicKey::from_spki(&spki).context("a key of what people sign")?);
         }
         let outbox = alerts::open(home.path(), &store, now)?;
-        let policy = read_policy(home)?;
+        let policy = rollout::InForce::read(home)?;
         let gate = Gate::new(config.gate_settings(None));
         let guard = access::Guard::new(&config);
         let engine = Self {
@@ -157,7 +151,7 @@ impl Engine {
             watching,
             roots,
             keyring,
-            policy: RwLock::new(Arc::new(policy)),
+            policies: rollout::Policies::new(policy),
             gate,
             revocations: RwLock::default(),
             feed: feed::Feed::new(now),
@@ -178,9 +172,9 @@ impl Engine {
             Err(error) if crate::wire::code_of(&error) == Some(Code::WitnessesTooFew) => {}
             result => result?,
         }
-        engine.record_policy(now)?;
         let from = engine.load_snapshot(now);
         engine.fill_gate(from)?;
+        engine.settle_policy(now)?;
         engine.restore_revocations()?;
         engine.restore_glasses(now)?;
         engine.restore_mode()?;
@@ -274,6 +268,8 @@ impl Engine {
                 let text = self.store.blob(&digest)?.unwrap_or_default();
                 json!(String::from_utf8_lossy(&text))
             }
+            Request::PolicyRollouts => serde_json::to_value(self.rollouts()?)?,
+            Request::PolicyTrial => serde_json::to_value(self.trial(Instant::now())?)?,
             Request::PolicyDiff { old, new } => serde_json::to_value(self.policy_diff(&old, &new)?)?,
             Request::Scanned { name, sbom, chain } => json!(self.scanned(&name, &sbom, chain)?),
             Request::Base { chain } => self.base(&chain)?,
@@ -380,35 +376,6 @@ impl Engine {
         digests.dedup();
         let note = Note::trust(says, digests, &Environment::default());
         self.note_once(Kind::Trust, None, note, documents, now)?;
-        Ok(())
-    }
-
-    /// The policy in force; the file is read again, so that a change counts at once and is recorded first.
-    fn policy(&self) -> Result<Arc<InForce>> {
-        let current = Arc::clone(&self.policy.read().unwrap_or_else(std::sync::PoisonError::into_inner));
-        let bytes = std::fs::read(self.home.policy_path())
-            .with_context(|| format!("cannot read {}", self.home.policy_path().display()))?;
-        if Digest::sha256(&bytes) == current.digest {
-            return Ok(current);
-        }
-        let next = Arc::new(read_policy(&self.home)?);
-        *self.policy.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::clone(&next);
-        self.record_policy(Instant::now())?;
-        Ok(next)
-    }
-
-    fn record_policy(&self, now: Instant) -> Result<()> {
-        let digest = self.policy.read().unwrap_or_else(std::sync::PoisonError::into_inner).digest;
-        let newest = self.rows(Some(Kind::Policy), None, 1)?;
-        if let Some(row) = newest.first()
-            && self.store.body(row.index)?.documents.contains(&digest)
-        {
-            return Ok(());
-        }
-        let bytes = std::fs::read(self.home.policy_path())?;
-        let document = Digest::sha256(&bytes);
-        let note = Note::policy(document, &self.home.policy_owner(), &Environment::default());
-        self.store.append(note, vec![bytes], now)?;
         Ok(())
     }
 
@@ -548,24 +515,6 @@ impl Engine {
         self.leave_folds();
         self.store.close();
     }
-}
-
-fn read_policy(home: &Home) -> Result<InForce> {
-    let path = home.policy_path();
-    let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let policy = Policy::parse(&bytes).map_err(|faults| {
-        let lines: Vec<_> = faults.iter().map(|fault| format!("  {fault}")).collect();
-        Failure::new(
-            Code::PolicyMalformed,
-            format!(
-                "{} has {}\n{}",
-                path.display(),
-                crate::table::counted(faults.len(), "fault"),
-                lines.join("\n")
-            ),
-        )
-    })?;
-    Ok(InForce { digest: Digest::sha256(&bytes), policy })
 }
 
 fn opening(error: StoreError, home: &Home) -> anyhow::Error {

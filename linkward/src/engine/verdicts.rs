@@ -81,6 +81,7 @@ impl Engine {
         let revocations = self.revocations_at(log.size);
         let gathered = self.gather(&question, &policy.policy, &log, &revocations)?;
         let verdict = decide(&question, &gathered, &policy.policy, &revocations, self.roots.digest(), now);
+        self.try_beside(&question, &log, &revocations, &verdict, now)?;
         if let Some(known) = self.same(&verdict)? {
             self.gate.insert(&known);
             return Ok(known);
@@ -191,7 +192,7 @@ impl Engine {
     }
 
     /// The newest recorded verdict on the same question, if it says the same and still holds.
-    fn same(&self, verdict: &Verdict) -> Result<Option<Recorded<Verdict>>> {
+    pub(super) fn same(&self, verdict: &Verdict) -> Result<Option<Recorded<Verdict>>> {
         let digest = verdict.question().digest;
         for row in self.rows(Some(Kind::Verdict), Some(Term::digest(&digest)), 8)? {
             let known = linkward_decide::reopen(self.store.read(row.index)?)?;

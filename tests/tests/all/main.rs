@@ -26,6 +26,7 @@ mod monitor;
 mod offline;
 mod restart;
 mod retention;
+mod rollout;
 mod run;
 mod scan;
 mod screens;

@@ -337,6 +337,7 @@ codes! {
     FormForeign = "form-foreign", Proof, "The form was not sent from a page of this console, or from one of another login.", "Load the page again and send it from there.";
 
     // The operator's settings.
+    PolicyTrialMissing = "policy-trial-missing", Input, "No policy is on trial.", "Begin one: linkward policy trial start FILE.";
     PolicyMalformed = "policy-malformed", Operator, "policy.yaml has faults.", "Mend what is listed by line and column.";
     ConfigMalformed = "config-malformed", Operator, "linkward.toml has faults.", "Mend what is listed by line and column.";
     EstateMalformed = "estate-malformed", Operator, "detect.toml has faults.", "Mend what is listed by line and column.";

@@ -61,6 +61,13 @@ impl fmt::Display for Break {
     }
 }
 
+/// A verdict that waits to be taken with others; one of another environment is passed over.
+#[derive(Debug)]
+pub struct Prepared {
+    digest: Digest,
+    held: Option<Held>,
+}
+
 /// Verdicts by digest, for one environment. Reading takes no lock that a writer holds for long.
 #[derive(Debug)]
 pub struct Gate {
@@ -148,6 +155,34 @@ impl Gate {
         let (policy, roots) = (verdict.value().policy(), verdict.value().roots());
         let stand = self.stand(Stand::new(policy, roots, question.tenant.clone()));
         self.hold(question.digest, Held::of(verdict, stand));
+    }
+
+    /// A verdict on its way into the gate.
+    pub fn ready(&self, verdict: &Recorded<Verdict>) -> Prepared {
+        let question = verdict.value().question();
+        let own = question.environment == self.settings.environment;
+        let (policy, roots) = (verdict.value().policy(), verdict.value().roots());
+        let held =
+            own.then(|| Held::of(verdict, self.stand(Stand::new(policy, roots, question.tenant.clone()))));
+        Prepared { digest: question.digest, held }
+    }
+
+    /// Takes all of these at once: no decision sees some of them without the others. A later record stays.
+    pub fn exchange(&self, prepared: Vec<Prepared>) {
+        let mut verdicts = self.verdicts.write().unwrap_or_else(PoisonError::into_inner);
+        for Prepared { digest, held } in prepared {
+            if let Some(held) = held
+                && verdicts.get(&digest).is_none_or(|known| known.record <= held.record)
+            {
+                verdicts.insert(digest, held);
+            }
+        }
+    }
+
+    /// The policy that a held digest was decided by, and how.
+    pub fn decided(&self, digest: &Digest) -> Option<(Digest, Outcome, PolicyMode)> {
+        let verdicts = self.verdicts.read().unwrap_or_else(PoisonError::into_inner);
+        verdicts.get(digest).map(|held| (held.policy(), held.outcome, held.mode))
     }
 
     pub(crate) fn hold(&self, digest: Digest, held: Held) {

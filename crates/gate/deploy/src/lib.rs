@@ -42,7 +42,7 @@ pub use custom::{CustomError, CustomImages};
 pub use decision::{Basis, Decision, Unknown};
 pub use deployment::{Candidate, Deployment, Event, History, Plan, Revision};
 pub use feed::{FeedError, Head, Item, Message, Tail, gate_key};
-pub use gate::{Break, Gate, Mode, Seen};
+pub use gate::{Break, Gate, Mode, Prepared, Seen};
 pub use gitops::{GitopsError, repin};
 pub use held::Held;
 pub use image::{ImageError, ImageRef};
