@@ -99,6 +99,11 @@ pub(crate) enum Command {
     Deploy(crate::deploy::DeployCommand),
     /// The newest revision of a workload that is safe to go back to, by what is true today
     Rollback(crate::rollback::Rollback),
+    /// Build again everything that something bad went into, in order, and prove every result
+    Rebuild {
+        #[command(subcommand)]
+        command: crate::rebuild::RebuildCommand,
+    },
     /// Whether a canary may go on: its integrity first, then its errors
     Canary(crate::deploy::Canary),
     /// The policy

@@ -53,6 +53,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Admit(command) => crate::admit::admit(command, home, format),
         Command::Revoke(command) => crate::revoke::revoke(command, home, format),
         Command::Deploy(command) => crate::deploy::deploy(command, home, format),
+        Command::Rebuild { command } => crate::rebuild::rebuild(command, home, format),
         Command::Rollback(args) => crate::rollback::rollback(&args, home, format),
         Command::Canary(args) => crate::deploy::canary(&args, home, format),
         Command::Policy(command) => policy::run(&command, home, format),

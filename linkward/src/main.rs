@@ -35,6 +35,7 @@ mod policy;
 mod progress;
 mod progressive;
 mod project;
+mod rebuild;
 mod records;
 mod release;
 mod replica;

@@ -92,6 +92,7 @@ fn serve(engine: Arc<crate::engine::Engine>, home: &Home, quiet: bool) -> Result
     engine.keep_watching()?;
     engine.watch_cluster()?;
     engine.roll_back_by_itself()?;
+    engine.keep_rebuilding()?;
     let shared = Arc::clone(&engine);
     socket::listen(home.path(), move |request| shared.handle(request))?;
     let base = format!("{}://{console}", if config.console_tls.on { "https" } else { "http" });

@@ -121,6 +121,9 @@ pub(crate) enum Request {
     Revoke {
         ask: Revoke,
     },
+    Rebuild {
+        ask: Rebuild,
+    },
     Deploy {
         ask: Deploy,
     },
@@ -536,6 +539,15 @@ pub(crate) struct PolicyChange {
     /// Questions that were decided by both.
     pub(crate) asked: usize,
     pub(crate) changed: Vec<Changed>,
+}
+
+/// What is asked of rebuilds.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Rebuild {
+    Plan { kind: String, value: String, pins: Vec<String> },
+    Start { kind: String, value: String, pins: Vec<String>, reason: String, author: String },
+    Status { record: Option<u64> },
 }
 
 /// A policy that came into force.

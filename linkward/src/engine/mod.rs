@@ -19,6 +19,7 @@ mod holders;
 mod ingest;
 mod limit;
 mod measuring;
+mod rebuilds;
 mod recall;
 mod repositories;
 mod repository;
@@ -78,6 +79,8 @@ pub(crate) struct Engine {
     feed: feed::Feed,
     /// Questions to ask again after a revocation.
     sweep: Mutex<std::collections::VecDeque<Question>>,
+    /// Held while a rebuild goes on: two must not start one build twice.
+    rebuilding: Mutex<()>,
     /// Rollouts that the webhook let pass, on their way into the ledger.
     rollouts: Mutex<std::collections::VecDeque<linkward_deploy::Rollout>>,
     /// Held while the ledger is read and then written: two writers must not give one number to two revisions.
@@ -156,6 +159,7 @@ impl Engine {
             revocations: RwLock::default(),
             feed: feed::Feed::new(now),
             sweep: Mutex::default(),
+            rebuilding: Mutex::default(),
             rollouts: Mutex::default(),
             ledger: Mutex::default(),
             verified: std::sync::atomic::AtomicU64::new(0),
@@ -262,6 +266,7 @@ impl Engine {
             Request::Access { ask } => self.access(ask, Instant::now())?,
             Request::Detect { ask } => self.detect(ask, Instant::now())?,
             Request::Revoke { ask } => self.revoke(ask)?,
+            Request::Rebuild { ask } => self.rebuild(ask)?,
             Request::Deploy { ask } => self.deployment(ask)?,
             Request::Policy => {
                 let digest = self.policy()?.digest;

@@ -66,7 +66,7 @@ impl Engine {
     }
 
     /// The name that a digest was last seen under; its short form where it was never seen.
-    fn name_of(&self, digest: &Digest) -> Result<String> {
+    pub(super) fn name_of(&self, digest: &Digest) -> Result<String> {
         for row in self.rows(Some(Kind::Observation), Some(Term::digest(digest)), 1)? {
             if let Some(name) = self.store.body(row.index)?.says.get("name").and_then(Value::as_str) {
                 return Ok(name.to_owned());

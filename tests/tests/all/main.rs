@@ -24,6 +24,7 @@ mod measures;
 mod mirrors;
 mod monitor;
 mod offline;
+mod rebuild;
 mod restart;
 mod retention;
 mod rollout;

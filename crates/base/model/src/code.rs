@@ -337,6 +337,11 @@ codes! {
     FormForeign = "form-foreign", Proof, "The form was not sent from a page of this console, or from one of another login.", "Load the page again and send it from there.";
 
     // The operator's settings.
+    RebuildMissing = "rebuild-missing", Input, "No rebuild is recorded under that number.", "Begin one: linkward rebuild start package|digest VALUE.";
+    RebuildNoTrigger = "rebuild-no-trigger", Operator, "No trigger in rebuild.toml fits the artifact.", "Add a [[trigger]] whose names fit, or build it by hand: the result counts all the same.";
+    RebuildPending = "rebuild-pending", Missing, "The build was asked for, and no result has come.", "Look at the build where it runs; its provenance has to reach this record.";
+    RebuildSettingsMalformed = "rebuild-settings-malformed", Operator, "rebuild.toml has faults.", "Mend what the message names.";
+    RebuildTriggerFailed = "rebuild-trigger-failed", Missing, "The build could not be started.", "See what the trigger said; it is tried again, or build it by hand.";
     PolicyTrialMissing = "policy-trial-missing", Input, "No policy is on trial.", "Begin one: linkward policy trial start FILE.";
     PolicyMalformed = "policy-malformed", Operator, "policy.yaml has faults.", "Mend what is listed by line and column.";
     ConfigMalformed = "config-malformed", Operator, "linkward.toml has faults.", "Mend what is listed by line and column.";

@@ -23,6 +23,7 @@ mod node;
 mod pin;
 mod progressive;
 mod proposal;
+mod rebuild;
 mod review;
 mod roles;
 mod settings;
@@ -53,6 +54,7 @@ pub use progressive::{
     ArgoQuestion, ErrorRates, FlaggerQuestion, argo, flagger_gate, flagger_rollback, word,
 };
 pub use proposal::{Proposal, ProposalError, Proposed, Signed};
+pub use rebuild::{Built, RebuildItem, RebuildPlan};
 pub use roles::roles;
 pub use settings::{GlassKeys, OnTag, OnUnknown, Scope, Settings};
 pub use snapshot::{Floor, Position, Snapshot, SnapshotError, SnapshotRecord, file as snapshot_file};

@@ -25,7 +25,7 @@ pub use rego::Rego;
 pub use requirement::Requirement;
 pub use revocation::{
     Entry, Revocation, Revocations, Struck, Target, TargetError, TargetKind, Undo, code_of, is_revocation,
-    reopen_revocation,
+    packages_of, reopen_revocation,
 };
 pub use template::{TEMPLATES, Template};
 pub use verdict::{Finding, Outcome, Reason, ReopenError, Verdict, reopen};

@@ -508,6 +508,15 @@ impl Revocations {
     }
 }
 
+/// The packages that a signed SBOM lists; none where the proof is of something else.
+pub fn packages_of(proof: &Proof) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Some(statement) = proof.value().claim().statement() {
+        purls(&statement.predicate, &mut found);
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
