@@ -15,7 +15,8 @@ fuzz_target!(|input: (u8, &[u8])| {
     let (choice, bytes) = input;
     let name = NAMES[usize::from(choice) % NAMES.len()];
     let found = inventory("fuzz", &[(name.to_owned(), bytes.to_vec())]);
-    // What could not be read is a fault and a gap, never silence.
-    let may_be_nothing = name.ends_with(".tf") || name.ends_with(".yml");
-    assert!(!found.lockfiles.is_empty() || !found.faults.is_empty() || may_be_nothing);
+    // What could not be read is a fault with its place and a gap; what was found says where.
+    assert!(found.faults.iter().all(|fault| !fault.place.is_empty() && !fault.message.is_empty()));
+    assert!(found.faults.is_empty() || !found.sbom.gaps.is_empty());
+    assert!(found.sbom.components.is_empty() || !found.lockfiles.is_empty());
 });
