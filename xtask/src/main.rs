@@ -29,7 +29,10 @@ fn main() -> ExitCode {
             None => fuzz::fuzz(false),
             Some("--smoke") => fuzz::fuzz(true),
             Some("--switched-off") => switches::each_off(),
-            Some(other) => Err(anyhow::anyhow!("fuzz takes --smoke or --switched-off, not {other}")),
+            Some("--targets") => fuzz::targets(std::env::args().nth(3).as_deref().unwrap_or("60")),
+            Some(other) => {
+                Err(anyhow::anyhow!("fuzz takes --smoke, --switched-off or --targets, not {other}"))
+            }
         },
         "differential" => differential::differential(),
         "arrows" => arrows::check(),
@@ -42,7 +45,8 @@ fn main() -> ExitCode {
                  \n  soak    the tests with many more cases, and fuzz --switched-off\
                  \n  kubernetes  the gate under a real API server with its etcd; --install builds it with Go first\
                  \n  fuzz    a million mutated bundles, none of which may be accepted; --smoke: what CI runs of it, 15 s;\
-                 \n          --switched-off: each check in turn is taken out of a copy, and an acceptance must be found\
+                 \n          --switched-off: each check in turn is taken out of a copy, and an acceptance must be found;\
+                 \n          --targets SECONDS: every parser under libFuzzer for so long\
                  \n  differential  the same bundles before two other verifiers\
                  \n  bench   figures, with ratios against the peers that are installed\
                  \n  arrows  which crate may depend on which\
@@ -86,5 +90,6 @@ fn ci() -> Result<()> {
     house::docs_are_current()?;
     cargo(&["build", "--release"])?;
     fuzz::fuzz(true)?;
+    fuzz::targets_build()?;
     tests::test(&[])
 }
