@@ -147,6 +147,9 @@ pub(crate) enum Command {
     /// The process that holds the keys; started by the others
     #[command(hide = true)]
     Signer(SignerArgs),
+    /// The process that loads a PKCS#11 module; started by the one that signs
+    #[command(hide = true)]
+    Pkcs11Holder,
     /// The process that records what another one scans; started by that one
     #[command(hide = true)]
     ScanKeeper,
@@ -209,8 +212,8 @@ pub(crate) struct Instance {
     /// Sign as whom this OIDC token names, with a key that lives for this signature; @FILE reads it from a file
     #[arg(long, value_name = "TOKEN", conflicts_with = "key", hide_env_values = true)]
     pub(crate) identity_token: Option<String>,
-    /// Sign with a P-256 private key of your own, PEM
-    #[arg(long, value_name = "PEM")]
+    /// Sign with a private key of your own: P-256 in a PEM file, or in a token: 'pkcs11:token=T;object=O?module-path=M'
+    #[arg(long, value_name = "PEM|PKCS11-URI")]
     pub(crate) key: Option<PathBuf>,
     /// signing_config.v0.2.json of the instance [default: this home's own]
     #[arg(long, value_name = "FILE")]

@@ -64,6 +64,10 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Assess => crate::measures::assess(home, format),
         Command::Detect(command) => crate::detect::run(&command, home, format),
         Command::Why(args) => why(&args.package, home, format),
+        Command::Pkcs11Holder => {
+            linkward_issue::pkcs11::serve()?;
+            Ok(Exit::Allowed)
+        }
         Command::ScanKeeper => crate::scan::keeper::serve(home),
         Command::Scan(args) => crate::scan::run(&args, home, format),
         Command::Affected(args) => crate::affected::run(&args, home, format),

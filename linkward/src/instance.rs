@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use linkward_issue::client::{self, Chosen, Post, SigningConfig, Subject, Transport, UNLOGGED, Unlogged};
+use linkward_issue::pkcs11::{Pkcs11Key, Pkcs11Uri, UriError};
 use linkward_issue::sigstore::Refused;
-use linkward_issue::{LocalKey, SigningKey as _};
+use linkward_issue::{LocalKey, SigningKey};
 use linkward_model::{Code, Exit, Instant};
 use linkward_prove::{Artifact, PublicKey, Signer, TrustRoots};
 
@@ -71,20 +72,22 @@ pub(crate) fn sign(subject: &Subject<'_>, args: &cli::Instance, home: Option<&Pa
     let config = config(args, home.as_ref())?;
     let http = Http { authorities: authorities(args.ca.as_deref())? };
     let now = Instant::now();
+    let mut keyring = Vec::new();
     let unlogged = match (&args.identity_token, &args.key) {
         (Some(token), None) => {
             let chosen = config.choose(now, true)?;
             client::keyless(subject, &token_of(token)?, &chosen, &http)?
         }
         (None, Some(path)) => {
-            let key = LocalKey::read(path)?;
-            client::keyed(subject, &key, &config.choose(now, false)?, &http)?
+            let key = key(path)?;
+            keyring.push(PublicKey::from_spki(key.public())?);
+            client::keyed(subject, key.as_ref(), &config.choose(now, false)?, &http)?
         }
         _ => bail!("name either --identity-token or --key"),
     };
     match client::log(&unlogged, &http) {
         Ok(bundle) => {
-            prove(&bundle, subject, args, home.as_ref())?;
+            prove(&bundle, subject, &roots(args, home.as_ref())?, &keyring)?;
             Ok(Outcome::Logged(bundle))
         }
         Err(refused) if refused.code == Code::SigningServiceUnreachable => {
@@ -92,6 +95,19 @@ pub(crate) fn sign(subject: &Subject<'_>, args: &cli::Instance, home: Option<&Pa
         }
         Err(refused) => Err(refused.into()),
     }
+}
+
+/// A key in a file, or in a token where a PKCS#11 URI names it.
+fn key(named: &Path) -> Result<Box<dyn SigningKey>> {
+    let Some(text) = named.to_str().filter(|text| text.starts_with("pkcs11:")) else {
+        return Ok(Box::new(LocalKey::read(named)?));
+    };
+    let uri: Pkcs11Uri =
+        text.parse().map_err(|error: UriError| Failure::new(Code::Pkcs11Uri, error.to_string()))?;
+    let own = std::env::current_exe().context("this program's own path")?;
+    let key = Pkcs11Key::open(&uri, &own, &["pkcs11-holder"])
+        .map_err(|error| Failure::new(error.code, error.message))?;
+    Ok(Box::new(key))
 }
 
 /// Has a waiting signature logged where its form says, or where the options do.
@@ -162,14 +178,12 @@ fn roots(args: &cli::Instance, home: Option<&Home>) -> Result<TrustRoots> {
 
 fn keyring(args: &cli::Instance) -> Result<Vec<PublicKey>> {
     let Some(path) = &args.key else { return Ok(Vec::new()) };
-    Ok(vec![PublicKey::from_spki(LocalKey::read(path)?.public())?])
+    Ok(vec![PublicKey::from_spki(key(path)?.public())?])
 }
 
 /// What the services answered is a claim like anybody's until it is proven.
-fn prove(bundle: &str, subject: &Subject<'_>, args: &cli::Instance, home: Option<&Home>) -> Result<()> {
-    let roots = roots(args, home)?;
-    let keyring = keyring(args)?;
-    let signer = Signer::LeftToPolicy { keyring: &keyring };
+fn prove(bundle: &str, subject: &Subject<'_>, roots: &TrustRoots, keyring: &[PublicKey]) -> Result<()> {
+    let signer = Signer::LeftToPolicy { keyring };
     let digests;
     let artifact = match subject {
         Subject::Artifact(digest) => {
@@ -178,7 +192,7 @@ fn prove(bundle: &str, subject: &Subject<'_>, args: &cli::Instance, home: Option
         }
         Subject::Statement(_) => Artifact::AnySubject,
     };
-    let proven = linkward_prove::bundle(bundle.as_bytes(), &roots, signer, artifact, Instant::now());
+    let proven = linkward_prove::bundle(bundle.as_bytes(), roots, signer, artifact, Instant::now());
     proven.map(drop).map_err(|refusal| {
         let message = format!("what the instance answered does not hold: {}", refusal.message);
         Failure::new(refusal.code, message).into()

@@ -16,6 +16,7 @@ const REQUIRED: &[&str] = &[
     "script is not installed",
     "alertmanager is not installed",
     "prometheus is not installed",
+    "softhsm2-util is not installed",
 ];
 
 /// Programs that tests drive, and the Debian package that holds each.
@@ -28,6 +29,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("chromedriver", "chromium-driver"),
     ("strace", "strace"),
     ("script", "bsdutils"),
+    ("softhsm2-util", "softhsm2"),
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),
     ("prometheus-alertmanager", "prometheus-alertmanager"),

@@ -24,6 +24,7 @@ mod measures;
 mod mirrors;
 mod monitor;
 mod offline;
+mod pkcs11;
 mod rebuild;
 mod restart;
 mod retention;

@@ -194,6 +194,14 @@ codes! {
     SigningServiceMissing = "signing-service-missing", Missing, "The signing configuration names too few services that are valid now and speak a version that Linkward does.", "Get a current signing_config.v0.2.json; logs must speak Rekor v2.";
     SigningServiceUnreachable = "signing-service-unreachable", Missing, "A signing service did not answer.", "Check the address and the network, and sign again; what waits for a log is completed by `linkward spool flush`.";
     SigningServiceRefused = "signing-service-refused", Operator, "A signing service refused, or answered with something else than it should.", "The message holds the service's answer.";
+    Pkcs11Uri = "pkcs11-uri", Input, "The PKCS#11 URI does not name a key.", "Write pkcs11:token=NAME;object=LABEL?module-path=/path/to/module.so (RFC 7512).";
+    Pkcs11Module = "pkcs11-module", Operator, "The PKCS#11 module cannot be loaded, crashed, or answered with an error.", "Try the module with its vendor's own tool; it runs in a process of its own, nothing else was harmed.";
+    Pkcs11Timeout = "pkcs11-timeout", Missing, "The PKCS#11 module did not answer in time, and its process was ended.", "See whether the token is reachable; then sign again.";
+    Pkcs11TokenMissing = "pkcs11-token-missing", Operator, "No token, or more than one, fits the PKCS#11 URI.", "Compare token=, serial= and slot-id= with the tokens that the message lists.";
+    Pkcs11KeyMissing = "pkcs11-key-missing", Operator, "The token has no such private key, or no public half beside it.", "Compare object= and id= with what is in the token; import the public key with the same id.";
+    Pkcs11KeyAmbiguous = "pkcs11-key-ambiguous", Operator, "Several private keys fit the PKCS#11 URI.", "Say which with object= or id=.";
+    Pkcs11Pin = "pkcs11-pin", Operator, "The token's PIN is missing, wrong, or locked. A wrong one is tried once.", "Name it with pin-source=FILE, or in LINKWARD_PKCS11_PIN; tokens lock after a few wrong ones.";
+    Pkcs11Unsupported = "pkcs11-unsupported", Missing, "The token's key is of a type that signs no digests here.", "Use an EC key on P-256 or an RSA key of 2048, 3072 or 4096 bits.";
     SigningKeyFailed = "signing-key-failed", Operator, "The signing key could not sign.", "Check the key, or the service that holds it.";
 
     // Missing: no verdict is possible yet.

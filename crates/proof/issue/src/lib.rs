@@ -7,6 +7,7 @@ pub mod client;
 mod keys;
 mod link;
 pub mod person;
+pub mod pkcs11;
 mod process;
 mod protected;
 mod protocol;
