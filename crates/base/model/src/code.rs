@@ -350,6 +350,7 @@ codes! {
     RebuildPending = "rebuild-pending", Missing, "The build was asked for, and no result has come.", "Look at the build where it runs; its provenance has to reach this record.";
     RebuildSettingsMalformed = "rebuild-settings-malformed", Operator, "rebuild.toml has faults.", "Mend what the message names.";
     RebuildTriggerFailed = "rebuild-trigger-failed", Missing, "The build could not be started.", "See what the trigger said; it is tried again, or build it by hand.";
+    SigmaMalformed = "sigma-malformed", Operator, "A Sigma rule cannot be read, or uses what is not evaluated here.", "Mend or remove what `linkward detect sigma FOLDER` lists; `sigma_partial = true` in detect.toml goes on without them.";
     PolicyTrialMissing = "policy-trial-missing", Input, "No policy is on trial.", "Begin one: linkward policy trial start FILE.";
     PolicyMalformed = "policy-malformed", Operator, "policy.yaml has faults.", "Mend what is listed by line and column.";
     ConfigMalformed = "config-malformed", Operator, "linkward.toml has faults.", "Mend what is listed by line and column.";

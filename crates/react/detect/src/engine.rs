@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use linkward_evidence::event::{Action, Event, Source};
-use linkward_model::Instant;
+use linkward_model::{Digest, Instant};
 
 use crate::Estate;
 use crate::combine::Combination;
 use crate::finding::{Finding, FindingId, State};
-use crate::rule::Hit;
+use crate::rule::{Hit, Rule};
 use crate::rules::{RULES, combined, source_silent};
+use crate::sigma::{Pack, Router};
 use crate::silence::Silence;
 use crate::timeline::{Placed, SLACK, Timeline};
 
@@ -40,9 +41,13 @@ pub struct Load {
     pub held: usize,
 }
 
-#[derive(Debug)]
 pub struct Engine {
     pub(crate) estate: Estate,
+    /// The shipped rules, and behind them those of a Sigma pack.
+    pub(crate) rules: Vec<&'static dyn Rule>,
+    pub(crate) pack: Option<Digest>,
+    /// Rules that look at what the source said, whole.
+    whole: Router,
     /// By the action's number, the rules that want it.
     routes: Vec<Vec<usize>>,
     pub(crate) places: Vec<HashMap<Box<str>, usize>>,
@@ -58,8 +63,19 @@ pub struct Engine {
     pub(crate) load: Load,
 }
 
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("load", &self.load()).finish_non_exhaustive()
+    }
+}
+
 impl Engine {
     pub fn new(estate: Estate) -> Self {
+        Self::with(estate, &Pack::default())
+    }
+
+    /// With the rules of a pack beside the shipped ones.
+    pub fn with(estate: Estate, pack: &Pack) -> Self {
         let mut routes = vec![Vec::new(); Action::NAMED.len() + 1];
         for (number, rule) in RULES.iter().enumerate() {
             // A rule for every action is for those without a name too.
@@ -74,10 +90,19 @@ impl Engine {
                 }
             }
         }
+        let mut rules: Vec<&'static dyn Rule> = RULES.to_vec();
+        let mut whole = Router::default();
+        for rule in &pack.rules {
+            whole.add(rule, rules.len());
+            rules.push(*rule);
+        }
         Self {
             estate,
+            places: vec![HashMap::new(); rules.len()],
+            rules,
+            pack: pack.digest(),
+            whole,
             routes,
-            places: vec![HashMap::new(); RULES.len()],
             timelines: Vec::new(),
             shown: Vec::new(),
             due: BTreeSet::new(),
@@ -107,14 +132,15 @@ impl Engine {
 
     /// Takes one event in and says what it changed.
     pub fn ingest(&mut self, event: Event) -> Vec<Change> {
-        let event = Arc::new(event.without_raw());
         let at = event.at();
         let mut changes = Vec::new();
+        self.ingest_whole(&event, &mut changes);
+        let event = Arc::new(event.without_raw());
         self.load.events += 1;
         self.silence.heard(event.source, at);
         let route = self.routes.get(event.action.number()).cloned().unwrap_or_default();
         for number in route {
-            let Some(rule) = RULES.get(number) else { continue };
+            let Some(rule) = self.rules.get(number).copied() else { continue };
             if let Some(hit) = rule.judge(&event, &self.estate) {
                 self.show(Finding::new(rule.about(), &hit), &mut changes);
             }
@@ -128,6 +154,21 @@ impl Engine {
             self.sweep();
         }
         changes
+    }
+
+    /// Asks the rules that look at what the source said, whole.
+    fn ingest_whole(&mut self, event: &Event, changes: &mut Vec<Change>) {
+        for number in self.whole.of(event) {
+            let Some(rule) = self.rules.get(number).copied() else { continue };
+            if let Some(hit) = rule.judge(event, &self.estate) {
+                self.show(Finding::new(rule.about(), &hit), changes);
+            }
+            if let Some(key) = rule.key(event, &self.estate)
+                && let Some(slim) = rule.slim(event)
+            {
+                self.join(number, key, &slim, changes);
+            }
+        }
     }
 
     /// Lets go of events that are too old to be preceded by a late one, also where nothing happens any more.
@@ -160,7 +201,7 @@ impl Engine {
         let index = match place.get(&key) {
             Some(index) => *index,
             None => {
-                let Some(fold) = RULES.get(rule).and_then(|rule| rule.fold()) else { return };
+                let Some(fold) = self.rules.get(rule).and_then(|rule| rule.fold()) else { return };
                 let index = self.timelines.len();
                 self.timelines.push(Timeline::new(rule, fold));
                 self.shown.push(BTreeSet::new());
@@ -193,7 +234,7 @@ impl Engine {
     /// Compares what a timeline shows now with what it showed before.
     fn review(&mut self, index: usize, changes: &mut Vec<Change>) {
         let Some(timeline) = self.timelines.get(index) else { return };
-        let Some(rule) = RULES.get(timeline.rule) else { return };
+        let Some(rule) = self.rules.get(timeline.rule).copied() else { return };
         let hits = timeline.hits(self.watermark.unwrap_or_default());
         let findings: Vec<Finding> = hits.iter().map(|hit| Finding::new(rule.about(), hit)).collect();
         let now: BTreeSet<FindingId> = findings.iter().map(|finding| finding.id).collect();

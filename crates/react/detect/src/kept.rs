@@ -6,14 +6,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use linkward_evidence::event::{Event, Source};
-use linkward_model::Instant;
+use linkward_model::{Digest, Instant};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::engine::Engine;
 use crate::finding::{Alert, Fact, Finding, FindingId, State};
 use crate::rule::Hit;
-use crate::rules::{RULES, combined, rule};
+use crate::rules::{combined, rule};
+use crate::sigma::Pack;
 use crate::timeline::Timeline;
 use crate::{Estate, Load, Tier};
 
@@ -21,6 +22,9 @@ use crate::{Estate, Load, Tier};
 #[derive(Debug, Serialize, Deserialize)]
 struct Whole {
     estate: Estate,
+    /// The pack of further rules that it was made with.
+    #[serde(default)]
+    pack: Option<Digest>,
     watermark: Option<Instant>,
     events: u64,
     too_late: u64,
@@ -82,6 +86,7 @@ impl Engine {
         self.due.iter().for_each(|(at, index)| due.entry(*index).or_default().push(*at));
         let whole = Whole {
             estate: self.estate.clone(),
+            pack: self.pack,
             watermark: self.watermark,
             events: self.load.events,
             too_late: self.load.too_late,
@@ -93,7 +98,7 @@ impl Engine {
         let timelines = places.filter_map(move |(key, index)| {
             let timeline = self.timelines.get(*index)?;
             let kept = KeptTimeline {
-                rule: RULES.get(timeline.rule)?.about().id.to_owned(),
+                rule: self.rules.get(timeline.rule)?.about().id.to_owned(),
                 key: key.clone(),
                 base: timeline.base(),
                 until: timeline.until(),
@@ -121,6 +126,7 @@ impl Engine {
     /// Those of `next`.
     pub fn reopen<E>(
         estate: &Estate,
+        pack: &Pack,
         mut next: impl FnMut() -> Result<Option<String>, E>,
     ) -> Result<Option<Self>, E> {
         let mut engine: Option<Self> = None;
@@ -129,7 +135,7 @@ impl Engine {
             let Ok(line) = serde_json::from_str::<Line>(&line) else { return Ok(None) };
             let taken = match (line, &mut engine) {
                 (Line::Whole(whole), None) => {
-                    engine = Self::of_whole(estate, whole);
+                    engine = Self::of_whole(estate, pack, whole);
                     engine.is_some()
                 }
                 (Line::Finding(kept), Some(engine)) => engine.put_back(kept).is_some(),
@@ -151,15 +157,16 @@ impl Engine {
         Ok(engine)
     }
 
-    fn of_whole(estate: &Estate, whole: Whole) -> Option<Self> {
+    fn of_whole(estate: &Estate, pack: &Pack, whole: Whole) -> Option<Self> {
         // Canaries are planted while it runs; everything else is judged by what the file says.
         let planted = whole.estate.canaries.clone();
         if !estate.canaries.iter().all(|canary| planted.contains(canary))
+            || whole.pack != pack.digest()
             || (Estate { canaries: planted, ..estate.clone() }) != whole.estate
         {
             return None;
         }
-        let mut engine = Self::new(whole.estate);
+        let mut engine = Self::with(whole.estate, pack);
         engine.watermark = whole.watermark;
         engine.load = Load {
             events: whole.events,
@@ -173,7 +180,8 @@ impl Engine {
     }
 
     fn put_back(&mut self, kept: KeptFinding) -> Option<()> {
-        let about = rule(&kept.rule)?.about();
+        let own = self.rules.iter().copied().find(|rule| rule.about().id == kept.rule);
+        let about = own.or_else(|| rule(&kept.rule))?.about();
         if about.title != kept.title {
             return None;
         }
@@ -197,8 +205,8 @@ impl Engine {
     }
 
     fn place_again(&mut self, kept: KeptTimeline, events: &[Arc<Event>]) -> Option<()> {
-        let number = RULES.iter().position(|rule| rule.about().id == kept.rule)?;
-        let base = RULES.get(number)?.fold()?.reopen(kept.base)?;
+        let number = self.rules.iter().position(|rule| rule.about().id == kept.rule)?;
+        let base = self.rules.get(number)?.fold()?.reopen(kept.base)?;
         let tail = kept.tail.iter().map(|at| events.get(*at).cloned()).collect::<Option<Vec<_>>>()?;
         let timeline = Timeline::reopen(number, base, kept.until, kept.settled, tail, &self.estate);
         let index = self.timelines.len();

@@ -1,5 +1,7 @@
 //! What a rule is.
 
+use std::sync::Arc;
+
 use linkward_evidence::event::{Action, Event, Source};
 use linkward_model::Instant;
 use serde::{Deserialize, Serialize};
@@ -74,6 +76,11 @@ pub trait Rule: Sync {
 
     /// What an event belongs to, for rules that look at more than one.
     fn key(&self, _: &Event, _: &Estate) -> Option<Box<str>> {
+        None
+    }
+
+    /// What is kept of an event for this rule's memory, where that is more than its named fields.
+    fn slim(&self, _: &Event) -> Option<Arc<Event>> {
         None
     }
 

@@ -30,7 +30,7 @@ fn everything() -> (Estate, Vec<Event>) {
 
 fn reopened(estate: &Estate, lines: Vec<String>) -> Option<Engine> {
     let mut lines = lines.into_iter();
-    Engine::reopen::<Infallible>(estate, || Ok(lines.next())).unwrap()
+    Engine::reopen::<Infallible>(estate, &linkward_detect::Pack::default(), || Ok(lines.next())).unwrap()
 }
 
 #[test]

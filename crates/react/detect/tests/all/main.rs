@@ -8,3 +8,4 @@ mod incidents;
 mod kept;
 mod order;
 mod quiet;
+mod sigma;
