@@ -97,6 +97,7 @@ const KNOWN: &[Known] = &[
 /// A peer cannot be made, or disagrees in a way that the table does not name.
 pub(crate) fn differential() -> Result<()> {
     let root = crate::root()?;
+    sigma(&root)?;
     if std::env::var_os("LINKWARD_VECTORS").is_none() {
         bail!("set LINKWARD_VECTORS to the folder that holds sigstore-conformance");
     }
@@ -120,6 +121,45 @@ pub(crate) fn differential() -> Result<()> {
     }
     std::fs::write(root.join("docs/differential.md"), report)?;
     Ok(())
+}
+
+/// Rules over real events of a cloud's trail, by Linkward and by an engine that others wrote.
+fn sigma(root: &Path) -> Result<()> {
+    let Some(vectors) = crate::tests::vectors()? else {
+        bail!("set LINKWARD_VECTORS to the folder that holds cloudtrail");
+    };
+    let folder = root.join("target/differential");
+    std::fs::create_dir_all(&folder)?;
+    let events = folder.join("cloudtrail.jsonl");
+    let mut lines = std::io::BufWriter::new(std::fs::File::create(&events)?);
+    for part in ["invictus", "stratus"] {
+        let entries = std::fs::read_dir(vectors.join("cloudtrail").join(part))?;
+        let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        paths.sort();
+        for path in paths {
+            let document: Value = serde_json::from_slice(&std::fs::read(&path)?)?;
+            let records = document.get("Records").unwrap_or(&document);
+            for record in records.as_array().into_iter().flatten() {
+                writeln!(lines, "{}", serde_json::json!({ "Records": [record] }))?;
+            }
+        }
+    }
+    lines.flush()?;
+    crate::cargo(&["build", "--quiet", "--release", "--package", "linkward"])?;
+    crate::cargo(&[
+        "run",
+        "--quiet",
+        "--release",
+        "--manifest-path",
+        "differential/Cargo.toml",
+        "--bin",
+        "sigma",
+        "--",
+        "target/release/linkward",
+        "cloudtrail",
+        &events.display().to_string(),
+        "differential/sigma",
+    ])
 }
 
 fn cases(root: &Path, folder: &Path, mutations: &str) -> Result<Vec<Value>> {

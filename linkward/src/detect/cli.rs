@@ -20,6 +20,11 @@ pub(crate) enum DetectCommand {
         #[arg(long, value_name = "FILE")]
         estate: Option<PathBuf>,
     },
+    /// Which Sigma rules of a folder are judged here, and which are refused, and why
+    Sigma {
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
     /// Which rules there are, what they cover, and which see nothing here, and why
     Coverage,
     /// Findings of this home, newest first

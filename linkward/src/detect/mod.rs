@@ -27,6 +27,7 @@ pub(crate) fn run(command: &DetectCommand, home: Option<&Path>, format: Format) 
         DetectCommand::Replay(args) => offline::replay(args, home, format),
         DetectCommand::Test { what } => offline::test(what.as_deref(), format),
         DetectCommand::Backtest { estate } => live::backtest(estate.as_deref(), home, format),
+        DetectCommand::Sigma { folder } => offline::sigma(folder, format),
         DetectCommand::Coverage => offline::coverage(home, format),
         DetectCommand::List { all } => live::list(*all, home, format),
         DetectCommand::Show { id } => live::show(id, home, format),

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use linkward_detect::{
-    Alert, CaseFile, Change, Confidence, Engine, Estate, Finding, Heard, INCIDENTS, Incident, RULES, Sight,
-    cases_of, sight,
+    Alert, CaseFile, Change, Confidence, Engine, Estate, Finding, Heard, INCIDENTS, Incident, Pack, RULES,
+    Sight, cases_of, sight,
 };
 use linkward_evidence::event::{Delivery, Event, FEEDS, Feed, feed, read_all};
-use linkward_model::Exit;
+use linkward_model::{Code, Exit};
 use serde_json::json;
 
 use super::cli::Replay;
@@ -27,12 +27,13 @@ pub(super) fn replay(args: &Replay, home: Option<&Path>, format: Format) -> Resu
         return super::live::take(&text, args, home, format);
     }
     let events = read(&text, args)?;
-    let estate = match (&args.estate, nearest(home)) {
-        (Some(path), _) => DetectFile::read(path)?.estate,
-        (None, Ok(home)) => DetectFile::of_home(home.path())?.estate,
-        (None, Err(_)) => Estate::default(),
+    let file = match (&args.estate, nearest(home)) {
+        (Some(path), _) => DetectFile::read(path)?,
+        (None, Ok(home)) => DetectFile::of_home(home.path())?,
+        (None, Err(_)) => DetectFile::default(),
     };
-    let (engine, changes) = judge(events, estate);
+    let pack = file.pack()?;
+    let (engine, changes) = judge(events, file.estate, &pack);
     let findings: Vec<&Finding> = engine.findings();
     let load = engine.load();
     if format == Format::Json {
@@ -138,9 +139,9 @@ pub(super) fn known_feed(name: &str) -> Result<&'static dyn Feed> {
 }
 
 /// In order of time: a file has no order of arrival that would mean anything.
-pub(super) fn judge(mut events: Vec<Event>, estate: Estate) -> (Engine, Vec<Change>) {
+pub(super) fn judge(mut events: Vec<Event>, estate: Estate, pack: &Pack) -> (Engine, Vec<Change>) {
     events.sort_by(|one, other| (one.at(), &one.id).cmp(&(other.at(), &other.id)));
-    let mut engine = Engine::new(estate);
+    let mut engine = Engine::with(estate, pack);
     let mut changes = Vec::new();
     for event in events {
         changes.extend(engine.ingest(event));
@@ -211,6 +212,37 @@ pub(super) fn test(what: Option<&str>, format: Format) -> Result<Exit> {
         (0, true) => Exit::Unknown,
         _ => Exit::Allowed,
     })
+}
+
+/// What of a folder of Sigma rules is judged here, and what is not, and why.
+pub(super) fn sigma(folder: &Path, format: Format) -> Result<Exit> {
+    let (pack, refused) = super::settings::sigma_rules(folder)?;
+    if format == Format::Json {
+        let rules: Vec<_> = pack
+            .about()
+            .map(|about| json!({ "rule": about.id, "title": about.title, "tier": about.tier, "covers": about.covers }))
+            .collect();
+        let refused: Vec<_> = refused
+            .iter()
+            .map(|one| json!({ "file": one.file, "place": one.place, "why": one.why, "code": Code::SigmaMalformed }))
+            .collect();
+        print_json(&json!({ "version": VERSION, "rules": rules, "refused": refused }))?;
+    } else {
+        for about in pack.about() {
+            print(&format!("{:<44} {:<12} {}\n", about.id, about.tier.as_str(), visible(about.title)))?;
+        }
+        for one in &refused {
+            print(&format!(
+                "refused {}, {}: {}\n",
+                visible(&one.file),
+                visible(&one.place),
+                visible(&one.why)
+            ))?;
+        }
+        let counted = (table::counted(pack.len(), "rule"), refused.len());
+        print(&format!("{} taken, {} refused\n", counted.0, counted.1))?;
+    }
+    Ok(if !refused.is_empty() || pack.is_empty() { Exit::Unknown } else { Exit::Allowed })
 }
 
 pub(super) fn coverage(home: Option<&Path>, format: Format) -> Result<Exit> {

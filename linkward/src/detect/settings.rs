@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use linkward_detect::Estate;
 use linkward_detect::notice::{Routed, Routes, Service};
+use linkward_detect::{Estate, Pack, Refused, load_sigma};
 use serde::Deserialize;
 
 use super::alert::{Channel, Line};
@@ -23,6 +23,46 @@ pub(crate) struct DetectFile {
     channel: Vec<Channel>,
     route: Vec<Routed>,
     pub(crate) repository: Vec<Repository>,
+    /// A folder of Sigma rules, judged beside the shipped ones.
+    sigma: Option<PathBuf>,
+    /// Go on without Sigma rules that are not evaluated here.
+    sigma_partial: bool,
+}
+
+/// Most files of a folder of Sigma rules.
+const MAX_SIGMA: usize = 20_000;
+
+/// Every rule of a folder, and what was refused of it.
+pub(crate) fn sigma_rules(folder: &Path) -> Result<(Pack, Vec<Refused>)> {
+    let mut paths = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries =
+            std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        for entry in entries {
+            let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
+            let path = entry.path();
+            // A link could lead in circles.
+            if entry.file_type()?.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "yml" || end == "yaml") {
+                paths.push(path);
+            }
+            anyhow::ensure!(
+                paths.len() <= MAX_SIGMA,
+                "{} holds more than {MAX_SIGMA} rules",
+                folder.display()
+            );
+        }
+    }
+    paths.sort();
+    let mut files = Vec::new();
+    for path in paths {
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        files.push((path.display().to_string(), text));
+    }
+    Ok(load_sigma(&files))
 }
 
 /// A repository on this machine whose references are watched: a clone, or a mirror that somebody keeps current.
@@ -45,7 +85,13 @@ impl DetectFile {
     /// Reads the file of a home; a home without one has the defaults.
     pub(crate) fn of_home(home: &Path) -> Result<Self> {
         let path = home.join("detect.toml");
-        if path.exists() { Self::read(&path) } else { Ok(Self::default()) }
+        if !path.exists() {
+            return Ok(Self::default());
+        }
+        let mut file = Self::read(&path)?;
+        // Relative to the home, as everything in it.
+        file.sigma = file.sigma.map(|folder| home.join(folder));
+        Ok(file)
     }
 
     pub(crate) fn read(path: &Path) -> Result<Self> {
@@ -53,6 +99,29 @@ impl DetectFile {
             std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         toml::from_str(&text)
             .map_err(|error| Failure::new(Estate::FAULT, format!("{}: {error}", path.display())).into())
+    }
+
+    /// The Sigma rules that are judged beside the shipped ones.
+    ///
+    /// # Errors
+    /// A rule is not evaluated here, and nobody said to go on without it.
+    pub(crate) fn pack(&self) -> Result<Pack> {
+        let Some(folder) = &self.sigma else { return Ok(Pack::default()) };
+        let (pack, refused) = sigma_rules(folder)?;
+        match refused.first() {
+            Some(first) if !self.sigma_partial => {
+                let what = format!(
+                    "{} of {} is refused: {}, {}: {}",
+                    crate::table::counted(refused.len(), "rule"),
+                    folder.display(),
+                    first.file,
+                    first.place,
+                    first.why
+                );
+                Err(Failure::new(linkward_model::Code::SigmaMalformed, what).into())
+            }
+            _ => Ok(pack),
+        }
     }
 
     /// Services, routes and open lines.

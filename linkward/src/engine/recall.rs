@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant as Clock};
 
 use anyhow::{Context as _, Result};
-use linkward_detect::{Change, Engine as Detector, Estate, Exception, FindingId, Heard, Maintenance};
+use linkward_detect::{Change, Engine as Detector, Estate, Exception, FindingId, Heard, Maintenance, Pack};
 use linkward_evidence::event::{Delivery, Event, feed, read_all};
 use linkward_ledger::{Kind, LogName};
 use linkward_model::{Code, Instant};
@@ -128,8 +128,10 @@ impl Engine {
 
     /// From what was kept, or from nothing.
     fn begin_recall(&self) -> Result<Recall> {
-        let estate = DetectFile::of_home(self.home.path())?.estate;
-        let kept = self.store.kept(KEPT, FOLDS).and_then(|kept| Ok((kept.size, reopen(&estate, kept)?)));
+        let file = DetectFile::of_home(self.home.path())?;
+        let (pack, estate) = (file.pack()?, file.estate);
+        let kept =
+            self.store.kept(KEPT, FOLDS).and_then(|kept| Ok((kept.size, reopen(&estate, &pack, kept)?)));
         let why = match kept {
             Ok((next, Some(state))) => {
                 return Ok(Recall::new(state, next));
@@ -143,7 +145,7 @@ impl Engine {
                 "{KEPT}.kept is thrown away, and the record folded anew: {why}"
             ));
         }
-        Ok(Recall::new(fresh(estate), 0))
+        Ok(Recall::new(fresh(estate, &pack), 0))
     }
 
     /// Folds what was recorded since.
@@ -214,7 +216,8 @@ impl Engine {
 
     /// The whole record folded with an estate of one's own; nothing is kept of it.
     pub(super) fn folded_with(&self, estate: Estate) -> Result<State> {
-        let mut recall = Recall::new(fresh(estate), 0);
+        let pack = DetectFile::of_home(self.home.path())?.pack()?;
+        let mut recall = Recall::new(fresh(estate, &pack), 0);
         self.go_on(&mut recall)?;
         Ok(recall.state)
     }
@@ -328,9 +331,9 @@ fn recall_events(state: &mut State, says: &Value, events: Vec<Event>) -> Vec<Cha
 }
 
 /// A state that knows nothing yet.
-fn fresh(estate: Estate) -> State {
+fn fresh(estate: Estate, pack: &Pack) -> State {
     State {
-        engine: Detector::new(estate),
+        engine: Detector::with(estate, pack),
         exceptions: Vec::new(),
         windows: Vec::new(),
         replayed: Replayed::default(),
@@ -340,7 +343,7 @@ fn fresh(estate: Estate) -> State {
 }
 
 /// The state that was kept; nothing where it was made with another estate.
-fn reopen(estate: &Estate, mut kept: Kept<'_>) -> Result<Option<State>, NotKept> {
+fn reopen(estate: &Estate, pack: &Pack, mut kept: Kept<'_>) -> Result<Option<State>, NotKept> {
     let first = kept.line()?.unwrap_or_default();
     let beside: Beside = serde_json::from_str(&first).map_err(|_| NotKept::Damaged("its first part"))?;
     let mut recorded = Recorded::default();
@@ -350,7 +353,7 @@ fn reopen(estate: &Estate, mut kept: Kept<'_>) -> Result<Option<State>, NotKept>
         let id = text(&says, "/finding/id").to_owned();
         recorded.put(&id, record, says);
     }
-    let Some(engine) = Detector::reopen(estate, || kept.line())? else { return Ok(None) };
+    let Some(engine) = Detector::reopen(estate, pack, || kept.line())? else { return Ok(None) };
     let mut replayed = Replayed::default();
     beside.replayed.iter().for_each(|event| replayed.add(event));
     let Beside { exceptions, windows, heard, .. } = beside;

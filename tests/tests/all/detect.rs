@@ -320,3 +320,50 @@ fn a_canary_that_is_touched_pages() {
     let (_, text) = project.run(&["detect", "canary", "list"]);
     assert!(text.contains("in the wiki") && !text.contains(&secret), "{text}");
 }
+
+/// Rules in the Sigma format are judged beside the shipped ones, live and again from the record.
+#[test]
+fn sigma_rules_of_ones_own_are_judged_or_refused_out_loud() {
+    let project = project();
+    let good = "title: A tag was pushed\nid: tag-pushed\nlogsource: {product: gitlab, service: audit}\nlevel: high\n\
+                fields: [ref]\ndetection:\n  selection: {event_name: tag_push, 'ref|startswith': refs/tags/}\n  condition: selection\n";
+    project.write(".linkward/sigma/good.yml", good);
+    project.write(
+        ".linkward/sigma/deep/other.yml",
+        &good.replace("tag-pushed", "other").replace("ref|", "ref|expand|"),
+    );
+    let settings = project.path().join(".linkward/detect.toml");
+    let before = std::fs::read_to_string(&settings).unwrap();
+    let with = |lines: &str| std::fs::write(&settings, format!("{lines}{before}")).unwrap();
+
+    let (exit, text) = project.run(&["detect", "sigma", ".linkward/sigma"]);
+    assert!(
+        exit == 3 && text.contains("1 rule taken, 1 refused") && text.contains("expand"),
+        "{exit} {text}"
+    );
+    with("sigma = \"sigma\"\n");
+    let (exit, text) = project.run(&["detect", "list"]);
+    assert!(exit == 2 && text.contains("sigma-malformed") && text.contains("other.yml"), "{exit} {text}");
+
+    with("sigma = \"sigma\"\nsigma_partial = true\n");
+    let daemon = Daemon::start(&project);
+    let (status, answer) = daemon.post("/webhooks/gitlab", &[("X-Gitlab-Token", SECRET)], &moved());
+    assert_eq!(status, 202, "{answer}");
+    let sigma = || {
+        let (_, found) = listed(&project, false);
+        found.into_iter().find(|line| line["finding"]["rule"] == "sigma:tag-pushed")
+    };
+    let finding = sigma().unwrap();
+    assert_eq!(
+        (&finding["finding"]["alert"], &finding["finding"]["subject"]),
+        (&json!("ticket"), &json!("mallory"))
+    );
+    assert_eq!(finding["finding"]["facts"][0], json!({ "name": "ref", "value": "refs/tags/v1.0.0" }));
+    let id = finding["finding"]["id"].as_str().unwrap().get(7..23).unwrap_or("").to_owned();
+    let (exit, text) = project.run(&["detect", "show", &id]);
+    assert!(exit == 0 && text.contains("A tag was pushed"), "{exit} {text}");
+    drop(daemon);
+    assert_eq!(sigma().unwrap()["finding"], finding["finding"], "after a restart too");
+    let (exit, text) = project.run(&["log", "verify"]);
+    assert_eq!(exit, 0, "{text}");
+}
