@@ -199,11 +199,13 @@ pub(crate) struct Run {
 #[derive(Debug, Args)]
 pub(crate) struct Check {
     /// Files, or digests as sha256:HEX
-    #[arg(required = true, value_name = "FILE|DIGEST")]
+    #[arg(required_unless_present = "terraform_plan", value_name = "FILE|DIGEST")]
     pub(crate) targets: Vec<String>,
     /// The environment whose policy decides
     #[arg(long, value_name = "NAME")]
     pub(crate) environment: Option<Environment>,
+    #[command(flatten)]
+    pub(crate) plan: crate::plan::PlanArgs,
 }
 
 /// A Sigstore instance, and whom to sign as: without a token or key, this home's artifact key signs.

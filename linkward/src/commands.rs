@@ -124,6 +124,9 @@ pub(crate) fn worst(outcomes: impl IntoIterator<Item = Outcome>) -> Exit {
 }
 
 fn check(args: &cli::Check, home: Option<&Path>, format: Format) -> Result<Exit> {
+    if let Some(path) = &args.plan.terraform_plan {
+        return crate::plan::check(&args.plan, path, format);
+    }
     let home = nearest(home)?;
     let access = Access::open(&home)?;
     let mut answers = Vec::new();

@@ -30,6 +30,7 @@ mod measures;
 mod monitor;
 mod node;
 mod notation;
+mod plan;
 mod planned;
 mod policy;
 mod progress;

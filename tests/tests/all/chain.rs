@@ -177,3 +177,37 @@ fn a_release_that_lost_its_provenance_is_a_downgrade() {
     let (_, text) = project.run(&["check", "dist/other-1.1.whl"]);
     assert!(!text.contains("attestation-downgrade"), "{text}");
 }
+
+/// A plan is held against what was approved; no value of it is shown.
+#[test]
+fn a_terraform_plan_is_held_against_the_approved_one() {
+    let project = Project::new();
+    let plan = |acl: &str, source: &str| {
+        serde_json::json!({
+            "format_version": "1.2",
+            "resource_changes": [{ "address": "aws_s3_bucket.logs", "provider_name": "registry.example/hashicorp/aws",
+                "change": { "actions": ["create"], "before": null, "after": { "acl": acl, "password": "hush" }, "after_unknown": {} } }],
+            "configuration": { "root_module": { "module_calls": { "net": { "source": source } } } },
+        })
+        .to_string()
+    };
+    project.write("approved.json", &plan("private", "./net"));
+    project.write("plan.json", &plan("private", "./net"));
+    let check =
+        |args: &[&str]| project.run(&[&["check", "--terraform-plan", "plan.json"][..], args].concat());
+    let (exit, text) = check(&["--approved", "approved.json"]);
+    assert!(exit == 0 && text.contains("1 change, compared"), "{exit} {text}");
+    let (exit, text) = check(&[]);
+    assert!(exit == 0 && text.contains("not compared"), "{exit} {text}");
+    project.write("plan.json", &plan("public-read", "git::https://git.example/net.git?ref=main"));
+    let (exit, text) = check(&["--approved", "approved.json"]);
+    assert!(
+        exit == 1 && text.contains("plan-differs: aws_s3_bucket.logs") && text.contains(": acl"),
+        "{exit} {text}"
+    );
+    assert!(text.contains("plan-unpinned: module.net") && !text.contains("public-read"), "{text}");
+    project.write("plan.json", "{}");
+    let (exit, text) = check(&[]);
+    assert!(exit == 2 && text.contains("plan-malformed") && text.contains("plan.json"), "{exit} {text}");
+    assert_eq!(check(&["other"]).0, 2, "a plan or artifacts, not both");
+}

@@ -351,6 +351,11 @@ codes! {
     RebuildSettingsMalformed = "rebuild-settings-malformed", Operator, "rebuild.toml has faults.", "Mend what the message names.";
     RebuildTriggerFailed = "rebuild-trigger-failed", Missing, "The build could not be started.", "See what the trigger said; it is tried again, or build it by hand.";
     SigmaMalformed = "sigma-malformed", Operator, "A Sigma rule cannot be read, or uses what is not evaluated here.", "Mend or remove what `linkward detect sigma FOLDER` lists; `sigma_partial = true` in detect.toml goes on without them.";
+    PlanMalformed = "plan-malformed", Input, "The file is not a Terraform plan in JSON.", "Write it with `terraform show -json PLANFILE`.";
+    PlanIncomplete = "plan-incomplete", Missing, "The Terraform plan does not hold everything that would change.", "Plan again, without errors and without deferred changes.";
+    PlanDiffers = "plan-differs", Policy, "What is about to be applied is not what was approved.", "Have the new plan approved, or apply the approved one.";
+    PlanDrift = "plan-drift", Policy, "A resource was changed outside of Terraform since it was applied.", "Find out who changed it and how; then bring it back, or into the configuration.";
+    PlanUnpinned = "plan-unpinned", Policy, "A module of the plan can be other code tomorrow.", "Name an exact version, a commit in ?ref=, or a checksum.";
     PolicyTrialMissing = "policy-trial-missing", Input, "No policy is on trial.", "Begin one: linkward policy trial start FILE.";
     PolicyMalformed = "policy-malformed", Operator, "policy.yaml has faults.", "Mend what is listed by line and column.";
     ConfigMalformed = "config-malformed", Operator, "linkward.toml has faults.", "Mend what is listed by line and column.";

@@ -30,6 +30,7 @@ mod settings;
 mod snapshot;
 mod static_manifest;
 mod strike;
+mod terraform_plan;
 
 pub use answer::{Answer, Rollout};
 pub use automatic::{Automatic, Hold, RollbackRecord};
@@ -59,3 +60,4 @@ pub use roles::roles;
 pub use settings::{GlassKeys, OnTag, OnUnknown, Scope, Settings};
 pub use snapshot::{Floor, Position, Snapshot, SnapshotError, SnapshotRecord, file as snapshot_file};
 pub use static_manifest::static_files;
+pub use terraform_plan::{PlanIssue, TerraformPlan};
