@@ -150,13 +150,19 @@ fn inventory(says: &Value, record: u64) -> Option<Input> {
     let list = |name: &str| says.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let lockfiles: Vec<&str> = list("lockfiles").iter().filter_map(Value::as_str).collect();
     let gaps = list("gaps").len();
+    let many =
+        |count: u64, word: &str| if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") };
     Some(Input {
         what: "dependencies",
         project: says.get("name").and_then(Value::as_str)?.to_owned(),
         name: lockfiles.join(", "),
-        state: format!("{} components", says.get("components").and_then(Value::as_u64)?),
+        state: many(says.get("components").and_then(Value::as_u64)?, "component"),
         signature: None,
-        detail: if gaps == 0 { String::new() } else { format!("{gaps} gaps: see the record") },
+        detail: if gaps == 0 {
+            String::new()
+        } else {
+            format!("{}: see the record", many(gaps as u64, "gap"))
+        },
         record,
     })
 }
