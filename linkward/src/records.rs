@@ -181,6 +181,12 @@ impl Note {
         Self::new(Kind::Observation, &Environment::default(), terms, Vec::new(), says)
     }
 
+    /// Recorded events were written to a file.
+    pub(crate) fn exported(says: Value, digest: Digest, name: &str) -> Self {
+        let terms = vec![Term::digest(&digest), Term::new(TermKind::Name, name)];
+        Self::new(Kind::Observation, &Environment::default(), terms, Vec::new(), says)
+    }
+
     /// A policy went on trial, or its trial ended.
     pub(crate) fn trial(says: Value, policy: Digest, documents: Vec<Digest>) -> Self {
         let terms = vec![Term::digest(&policy), Term::new(TermKind::Name, "policy-trial")];

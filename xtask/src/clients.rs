@@ -1,4 +1,4 @@
-//! Sigstore's own clients, and an OpenID provider, for the end-to-end tests, each in a folder of its own under `target/clients`.
+//! Sigstore's own clients, an OpenID provider and engines that read Parquet, for the end-to-end tests, each in a folder of its own under `target/clients`.
 //!
 //! What cannot be installed here is no failure: the tests say that they skip it.
 
@@ -11,15 +11,25 @@ const NPM: &[(&str, &[&str])] = &[
     ("js-4", &["@sigstore/sign@4.1.1"]),
     ("oidc", &["oidc-provider@8.8.1"]),
 ];
-const PYTHON: &str = "sigstore==4.5.1";
+/// Folder, the packages in it, and a file by which they are known to be there.
+const PYTHON: &[(&str, &[&str], &str)] = &[
+    ("py", &["sigstore==4.5.1"], "bin/sigstore"),
+    // Engines that read what is exported.
+    ("data", &["duckdb==2.0.1", "pyarrow==26.0.1"], "installed"),
+];
 
 pub(crate) fn install(root: &Path) {
     let clients = root.join("target/clients");
-    let python = clients.join("py");
-    if !python.join("bin/sigstore").exists() {
+    for (name, packages, known) in PYTHON {
+        let python = clients.join(name);
+        if python.join(known).exists() {
+            continue;
+        }
         let made = run(Command::new("python3").args(["-m", "venv"]).arg(&python))
-            && run(Command::new(python.join("bin/pip")).args(["install", "--quiet", PYTHON]));
-        println!("client {PYTHON}: {}", if made { "installed" } else { "could not be installed" });
+            && run(Command::new(python.join("bin/pip")).args(["install", "--quiet"]).args(*packages))
+            && (*known != "installed" || std::fs::write(python.join(known), packages.join(" ")).is_ok());
+        let state = if made { "installed" } else { "could not be installed" };
+        println!("client {}: {state}", packages.join(" "));
     }
     for (name, packages) in NPM {
         let folder = clients.join(name);

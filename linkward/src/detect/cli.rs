@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use linkward_model::Instant;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DetectCommand {
@@ -24,6 +25,17 @@ pub(crate) enum DetectCommand {
     Sigma {
         #[arg(value_name = "FOLDER")]
         folder: PathBuf,
+    },
+    /// Write recorded events as a Parquet file, which any engine can query; the record keeps its digest
+    Export {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Only what happened at this time or later
+        #[arg(long, value_name = "TIME")]
+        from: Option<Instant>,
+        /// Only what happened before this time
+        #[arg(long, value_name = "TIME")]
+        until: Option<Instant>,
     },
     /// Which rules there are, what they cover, and which see nothing here, and why
     Coverage,

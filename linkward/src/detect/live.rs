@@ -8,7 +8,7 @@ use std::sync::{Mutex, OnceLock};
 use anyhow::{Context as _, Result, bail};
 use linkward_detect::{Disposition, Engine, Exception, Heard, Maintenance};
 use linkward_evidence::event::Event;
-use linkward_model::Exit;
+use linkward_model::{Digest, Exit, Instant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -133,6 +133,18 @@ pub(crate) enum Ask {
         by: String,
     },
     Coverage,
+    /// Recorded events behind a record, as lines.
+    Events {
+        after: Option<u64>,
+    },
+    /// A file of events was written.
+    Exported {
+        name: String,
+        digest: Digest,
+        events: u64,
+        from: Option<Instant>,
+        until: Option<Instant>,
+    },
     Plant {
         kind: String,
         name: Option<String>,

@@ -2,6 +2,7 @@
 
 mod alert;
 mod cli;
+mod export;
 mod live;
 mod offline;
 mod pages;
@@ -28,6 +29,7 @@ pub(crate) fn run(command: &DetectCommand, home: Option<&Path>, format: Format) 
         DetectCommand::Test { what } => offline::test(what.as_deref(), format),
         DetectCommand::Backtest { estate } => live::backtest(estate.as_deref(), home, format),
         DetectCommand::Sigma { folder } => offline::sigma(folder, format),
+        DetectCommand::Export { file, from, until } => export::run(file, *from, *until, home, format),
         DetectCommand::Coverage => offline::coverage(home, format),
         DetectCommand::List { all } => live::list(*all, home, format),
         DetectCommand::Show { id } => live::show(id, home, format),

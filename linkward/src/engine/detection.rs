@@ -37,6 +37,16 @@ impl Engine {
             }
             Ask::Plant { kind, name, note, by } => self.plant_canary(&kind, name.as_deref(), &note, &by, now),
             Ask::Canaries => Ok(json!({ "version": VERSION, "canaries": self.canaries()? })),
+            Ask::Events { after } => self.events_after(after),
+            Ask::Exported { name, digest, events, from, until } => {
+                let says = json!({
+                    "what": "events-exported", "name": name, "digest": digest, "events": events, "from": from,
+                    "until": until, "format": "Parquet", "grade": "observed",
+                });
+                let note = Note::exported(says, digest, &name);
+                let record = self.store.append(note, Vec::new(), now)?.index();
+                Ok(json!({ "version": VERSION, "record": record }))
+            }
             Ask::Coverage => {
                 let state = self.detection()?;
                 Ok(
@@ -54,6 +64,35 @@ impl Engine {
             Ask::Alerts => self.alerts_now(),
             Ask::Maintain { scope, reason, hours, by } => self.maintain(&scope, &reason, hours, &by, now),
         }
+    }
+
+    /// A page of recorded events, oldest first. What retention deleted is counted.
+    fn events_after(&self, after: Option<u64>) -> Result<Value> {
+        /// Bytes and records of a page.
+        const ENOUGH: usize = 8 << 20;
+        const RECORDS: u64 = 2000;
+        let log = self.log_state()?;
+        let from = after.map_or(0, |after| after.saturating_add(1));
+        let (mut lines, mut gone, mut last) = (String::new(), 0, None);
+        for index in from..log.size.min(from.saturating_add(RECORDS)) {
+            last = Some(index);
+            let body = self.store.body(index)?;
+            if body.kind != Kind::Events {
+                continue;
+            }
+            for digest in &body.documents {
+                match self.store.blob(digest)? {
+                    Some(bytes) => lines.push_str(&String::from_utf8_lossy(&bytes)),
+                    None => gone += 1,
+                }
+            }
+            if lines.len() >= ENOUGH {
+                break;
+            }
+        }
+        Ok(
+            json!({ "version": VERSION, "lines": lines, "deleted": gone, "last": last, "origin": log.origin, "size": log.size }),
+        )
     }
 
     /// Secrets and estate as the file says now; the estate that judges is the one of the start.

@@ -367,3 +367,84 @@ fn sigma_rules_of_ones_own_are_judged_or_refused_out_loud() {
     let (exit, text) = project.run(&["log", "verify"]);
     assert_eq!(exit, 0, "{text}");
 }
+
+/// Recorded events as Parquet, read by two engines that others wrote.
+#[test]
+fn recorded_events_are_exported_for_other_engines() {
+    let python = linkward_tests::root().join("target/clients/data/bin/python");
+    if !python.with_file_name("../installed").exists() {
+        linkward_testkit::skipped("duckdb and pyarrow are not installed; `cargo xtask test` installs them");
+        return;
+    }
+    let project = project();
+    let call = |second: u32, name: &str| {
+        json!({ "Records": [{
+            "eventVersion": "1.08", "eventID": format!("00000000-0000-0000-0000-{second:012}"),
+            "eventTime": format!("2026-01-05T12:00:{second:02}Z"), "eventSource": "iam.amazonaws.com", "eventName": name,
+            "awsRegion": "eu-central-1", "sourceIPAddress": "10.1.2.3", "eventType": "AwsApiCall",
+            "userIdentity": { "type": "IAMUser", "userName": "ada", "arn": "arn:aws:iam::1:user/ada" },
+            "requestParameters": { "text": "a, \"b\"\n\u{fc}" },
+        }] })
+        .to_string()
+    };
+    project.write(
+        "trail.jsonl",
+        &format!("{}\n{}\n{}\n", call(1, "CreateUser"), call(2, "GetUser"), call(3, "GetUser")),
+    );
+    let daemon = Daemon::start(&project);
+    let (exit, text) = project.run(&["detect", "replay", "trail.jsonl", "--feed", "cloudtrail", "--record"]);
+    assert_ne!(exit, 2, "{text}");
+    let (status, answer) = daemon.post("/webhooks/gitlab", &[("X-Gitlab-Token", SECRET)], &moved());
+    assert_eq!(status, 202, "{answer}");
+    let (exit, text) = project.run(&["detect", "export", "events.parquet"]);
+    assert!(exit == 0 && text.contains("4 events in events.parquet"), "{exit} {text}");
+    let (exit, text) = project.run(&[
+        "detect",
+        "export",
+        "late.parquet",
+        "--from",
+        "2026-01-05T12:00:02Z",
+        "--until",
+        "2026-01-05T12:00:03Z",
+    ]);
+    assert!(exit == 0 && text.contains("1 event in"), "{exit} {text}");
+
+    let script = r#"
+import json, duckdb, pyarrow.parquet as parquet
+rows = parquet.read_table("events.parquet").to_pylist()
+for row in rows:
+    row["time"] = row["time"].isoformat()
+    row["received"] = None
+count = duckdb.sql("select count(*), count(ref), min(epoch_ms(time)) from 'events.parquet'").fetchall()
+calls = duckdb.sql("select call, count(*) from 'events.parquet' where call is not null group by 1 order by 1").fetchall()
+late = duckdb.sql("select id from 'late.parquet'").fetchall()
+about = parquet.ParquetFile("events.parquet").metadata.metadata
+print(json.dumps({"rows": rows, "count": count, "calls": calls, "late": late, "log": about[b"linkward.log"].decode()}))
+"#;
+    let output = std::process::Command::new(&python)
+        .args(["-c", script])
+        .current_dir(project.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let read: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(read["count"], json!([[4, 1, 1_767_614_401_000_u64]]));
+    assert_eq!(read["calls"], json!([["iam:CreateUser", 1], ["iam:GetUser", 2]]));
+    assert_eq!(read["late"], json!([["00000000-0000-0000-0000-000000000002"]]));
+    assert!(read["log"].as_str().unwrap().contains("evidence"), "{}", read["log"]);
+    let rows = read["rows"].as_array().unwrap();
+    let push = rows.iter().find(|row| row["source"] == "forge").unwrap();
+    assert_eq!(
+        (&push["ref"], &push["before"], &push["forced"]),
+        (&json!("refs/tags/v1.0.0"), &json!("aa"), &Value::Null)
+    );
+    let raw: Value = serde_json::from_str(rows[0]["raw"].as_str().unwrap()).unwrap();
+    assert_eq!(raw["requestParameters"]["text"], "a, \"b\"\n\u{fc}", "what the source said, whole");
+    assert_eq!(rows[0]["time"], "2026-01-05T12:00:01+00:00");
+    // The record says what the file was.
+    let (_, listed) = project.run(&["--format", "json", "log", "list", "--kind", "observation"]);
+    assert!(listed.contains("observation"), "{listed}");
+    let (exit, text) = project.run(&["detect", "export", "/nowhere/events.parquet"]);
+    assert!(exit == 2 && text.contains("/nowhere"), "{exit} {text}");
+    assert!(!project.path().join("events.parquet.new").exists());
+}
