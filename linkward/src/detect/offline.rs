@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use linkward_detect::{
-    Alert, CaseFile, Change, Confidence, Engine, Estate, Finding, Heard, INCIDENTS, Incident, Pack, RULES,
-    Sight, cases_of, sight,
+    About, Alert, CaseFile, Change, Confidence, Engine, Estate, Finding, Heard, INCIDENTS, Incident, Pack,
+    RULES, Sight, cases_of, sight,
 };
 use linkward_evidence::event::{Delivery, Event, FEEDS, Feed, feed, read_all};
 use linkward_model::{Code, Exit};
@@ -249,7 +249,7 @@ pub(super) fn coverage(home: Option<&Path>, format: Format) -> Result<Exit> {
     // Without a home nothing was heard.
     let lines = match nearest(home) {
         Ok(_) => super::live::coverage(home)?,
-        Err(_) => rule_lines(&Estate::default(), &Heard::default()),
+        Err(_) => rule_lines(&Estate::default(), &Pack::default(), &Heard::default()),
     };
     if format == Format::Json {
         print_json(&json!({ "version": VERSION, "rules": lines }))?;
@@ -280,15 +280,15 @@ fn blind(sight: &Sight) -> Option<String> {
 }
 
 /// Every rule as data, with what keeps it from seeing.
-pub(crate) fn rule_lines(estate: &Estate, heard: &Heard) -> Vec<serde_json::Value> {
-    let line = |rule: &&dyn linkward_detect::Rule| {
-        let about = rule.about();
-        let sight = sight(*rule, estate, heard);
+pub(crate) fn rule_lines(estate: &Estate, pack: &Pack, heard: &Heard) -> Vec<serde_json::Value> {
+    let line = |about: &About, sight: &Sight| {
         json!({
             "rule": about.id, "tier": about.tier, "finds": about.title, "covers": about.covers,
-            "sources": about.sources, "sight": sight, "blind": blind(&sight),
+            "sources": about.sources, "sight": sight, "blind": blind(sight),
             "why": about.why, "benign": about.benign, "response": about.response,
         })
     };
-    RULES.iter().map(line).collect()
+    let shipped = RULES.iter().map(|rule| line(rule.about(), &sight(*rule, estate, heard)));
+    let further = pack.sight(heard).into_iter().map(|(about, sight)| line(about, &sight));
+    shipped.chain(further).collect()
 }

@@ -50,7 +50,7 @@ impl Engine {
             Ask::Coverage => {
                 let state = self.detection()?;
                 Ok(
-                    json!({ "version": VERSION, "rules": crate::detect::rule_lines(state.engine.estate(), &state.heard) }),
+                    json!({ "version": VERSION, "rules": crate::detect::rule_lines(state.engine.estate(), state.engine.pack(), &state.heard) }),
                 )
             }
             Ask::Backtest { estate } => {
@@ -285,7 +285,7 @@ impl Engine {
             Err(error) => crate::commands::complain(&format!("findings: {error:#}")),
         }
         if let Ok(state) = self.detection() {
-            facts.rules = crate::detect::rule_lines(state.engine.estate(), &state.heard);
+            facts.rules = crate::detect::rule_lines(state.engine.estate(), state.engine.pack(), &state.heard);
         }
     }
 

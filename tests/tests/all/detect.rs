@@ -353,6 +353,8 @@ fn sigma_rules_of_ones_own_are_judged_or_refused_out_loud() {
         let (_, found) = listed(&project, false);
         found.into_iter().find(|line| line["finding"]["rule"] == "sigma:tag-pushed")
     };
+    let (exit, text) = project.run(&["detect", "coverage"]);
+    assert!(exit == 0 && text.contains("sigma:tag-pushed"), "{exit} {text}");
     let finding = sigma().unwrap();
     assert_eq!(
         (&finding["finding"]["alert"], &finding["finding"]["subject"]),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use linkward_evidence::event::{Action, Event, Source};
-use linkward_model::{Digest, Instant};
+use linkward_model::Instant;
 
 use crate::Estate;
 use crate::combine::Combination;
@@ -45,7 +45,7 @@ pub struct Engine {
     pub(crate) estate: Estate,
     /// The shipped rules, and behind them those of a Sigma pack.
     pub(crate) rules: Vec<&'static dyn Rule>,
-    pub(crate) pack: Option<Digest>,
+    pub(crate) pack: Pack,
     /// Rules that look at what the source said, whole.
     whole: Router,
     /// By the action's number, the rules that want it.
@@ -100,7 +100,7 @@ impl Engine {
             estate,
             places: vec![HashMap::new(); rules.len()],
             rules,
-            pack: pack.digest(),
+            pack: pack.clone(),
             whole,
             routes,
             timelines: Vec::new(),
@@ -117,6 +117,11 @@ impl Engine {
 
     pub fn estate(&self) -> &Estate {
         &self.estate
+    }
+
+    /// The Sigma rules that are judged beside the shipped ones.
+    pub fn pack(&self) -> &Pack {
+        &self.pack
     }
 
     /// Something more that nobody should touch.

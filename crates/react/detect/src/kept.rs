@@ -86,7 +86,7 @@ impl Engine {
         self.due.iter().for_each(|(at, index)| due.entry(*index).or_default().push(*at));
         let whole = Whole {
             estate: self.estate.clone(),
-            pack: self.pack,
+            pack: self.pack.digest(),
             watermark: self.watermark,
             events: self.load.events,
             too_late: self.load.too_late,

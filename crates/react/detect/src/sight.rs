@@ -35,6 +35,10 @@ impl Heard {
         }
     }
 
+    pub(crate) fn has_heard(&self, name: &str) -> bool {
+        self.feeds.contains(name)
+    }
+
     /// An event came, from whatever source.
     pub fn event(&mut self, event: &Event) {
         let known = self.said.entry(event.action.number()).or_default();

@@ -56,6 +56,20 @@ impl Feed {
         names.join(", ")
     }
 
+    /// Our names of the feeds that bring its documents; every feed where there are none.
+    pub(crate) const fn feeds(self) -> &'static [&'static str] {
+        match self {
+            Self::CloudTrail => &["cloudtrail"],
+            Self::Gcp => &["gcp-audit"],
+            Self::Azure => &["azure-audit"],
+            Self::GithubAudit => &["github-audit"],
+            Self::Gitlab => &["gitlab"],
+            Self::Kubernetes => &["kubernetes"],
+            Self::Okta => &["okta"],
+            Self::Linkward | Self::Any => &[],
+        }
+    }
+
     pub(crate) const fn source(self) -> Option<Source> {
         match self {
             Self::CloudTrail | Self::Gcp | Self::Azure => Some(Source::Cloud),

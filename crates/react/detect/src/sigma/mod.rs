@@ -20,6 +20,7 @@ use serde_json::Value;
 pub use read::{Refused, load};
 
 use crate::rule::{About, Fold, Hit, Rule};
+use crate::sight::{Heard, Sight};
 use condition::Condition;
 use correlation::Correlation;
 use logsource::Feed;
@@ -45,6 +46,28 @@ impl Pack {
     /// Of the rules' texts: what was folded with other rules is folded anew.
     pub fn digest(&self) -> Option<Digest> {
         self.digest
+    }
+
+    /// Each rule, and whether what it looks at was ever heard.
+    pub fn sight(&self, heard: &Heard) -> Vec<(&'static About, Sight)> {
+        let of = |rule: &&'static SigmaRule| {
+            let rules: Vec<&SigmaRule> = match &rule.what {
+                What::Correlation(correlation) => correlation.rules.clone(),
+                What::Detection(_) => vec![*rule],
+            };
+            let unheard = |rule: &&SigmaRule| {
+                let feeds = rule.feed.feeds();
+                !feeds.is_empty() && !feeds.iter().any(|feed| heard.has_heard(feed))
+            };
+            let missing: Vec<&'static str> = rules
+                .into_iter()
+                .filter(unheard)
+                .flat_map(|rule| rule.feed.feeds().iter().copied())
+                .collect();
+            let sight = if missing.is_empty() { Sight::Armed } else { Sight::Unheard { sources: missing } };
+            (rule.about, sight)
+        };
+        self.rules.iter().map(of).collect()
     }
 
     /// Everything about each rule.
