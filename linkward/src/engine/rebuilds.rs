@@ -27,6 +27,8 @@ const AGAIN_MILLIS: i64 = 30_000;
 const MAX_TRIES: usize = 5;
 /// How often results are looked for while the process runs.
 const ROUND: Duration = Duration::from_secs(2);
+/// Rounds after which they are looked for although no proof came: a policy may have changed, a trigger may be tried again.
+const QUIET: u32 = 15;
 
 /// A rebuild as it was begun.
 struct Begun {
@@ -424,9 +426,18 @@ impl Engine {
         let engine = Arc::downgrade(self);
         let work = move || {
             let mut said = String::new();
+            let (mut newest, mut rounds) = (None, 0u32);
             loop {
                 std::thread::sleep(ROUND);
                 let Some(engine) = engine.upgrade() else { return };
+                // A rebuild may stay open for weeks: what is there is looked through when something came, or now and then.
+                rounds = rounds.wrapping_add(1);
+                let proof = engine.rows(Some(Kind::Proof), None, 1).ok();
+                let proof = proof.and_then(|rows| rows.first().map(|row| row.index));
+                if proof == newest && !rounds.is_multiple_of(QUIET) {
+                    continue;
+                }
+                newest = proof;
                 let trouble = engine.rebuild_round(Instant::now()).err().map(|error| format!("{error:#}"));
                 let trouble = trouble.unwrap_or_default();
                 if trouble != said && !trouble.is_empty() {

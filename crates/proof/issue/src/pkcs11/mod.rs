@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -180,8 +180,10 @@ impl Line {
         line.push('\n');
         let input = self.input.as_mut().ok_or_else(crashed)?;
         input.write_all(line.as_bytes()).and_then(|()| input.flush()).map_err(|_| crashed())?;
+        let deadline = Instant::now() + patience;
         loop {
-            let line = match self.answers.recv_timeout(patience) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = match self.answers.recv_timeout(left) {
                 Ok(line) => line,
                 Err(RecvTimeoutError::Disconnected) => return Err(crashed()),
                 Err(RecvTimeoutError::Timeout) => {
