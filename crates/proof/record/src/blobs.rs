@@ -124,7 +124,13 @@ pub(crate) struct Scan<'a> {
     path: &'a Path,
     files: &'a dyn Files,
     offset: u64,
+    /// A piece of the file, and where it begins: a pack has thousands of frames, and each would open it again.
+    piece: Vec<u8>,
+    from: u64,
 }
+
+/// Bytes that are read ahead; more than any frame.
+const AHEAD: usize = 2 * SMALL;
 
 /// One frame: its blob's digest, where the blob starts, its length, and whether it was erased.
 pub(crate) struct Frame {
@@ -136,7 +142,22 @@ pub(crate) struct Frame {
 
 impl<'a> Scan<'a> {
     pub(crate) fn new(path: &'a Path, files: &'a dyn Files, offset: u64) -> Self {
-        Self { path, files, offset }
+        Self { path, files, offset, piece: Vec::new(), from: 0 }
+    }
+
+    /// Bytes of the file; fewer where it ends.
+    fn bytes(&mut self, offset: u64, length: usize) -> io::Result<&[u8]> {
+        let within = |from: u64, piece: &[u8]| {
+            let start = usize::try_from(offset.checked_sub(from)?).ok()?;
+            let end = start.checked_add(length)?;
+            (end <= piece.len()).then_some(start..end)
+        };
+        if within(self.from, &self.piece).is_none() {
+            self.piece = self.files.read_at(self.path, offset, length.max(AHEAD))?;
+            self.from = offset;
+        }
+        let range = within(self.from, &self.piece).unwrap_or(0..self.piece.len().min(length));
+        Ok(self.piece.get(range).unwrap_or_default())
     }
 
     /// Where the next frame would start.
@@ -145,7 +166,7 @@ impl<'a> Scan<'a> {
     }
 
     fn frame(&mut self) -> io::Result<Option<Frame>> {
-        let header = self.files.read_at(self.path, self.offset, HEADER)?;
+        let header = self.bytes(self.offset, HEADER)?;
         let parts =
             header.split_at_checked(4).and_then(|(magic, rest)| Some((magic, rest.split_at_checked(32)?)));
         let Some((magic, (digest, length))) = parts else { return Ok(None) };
@@ -158,8 +179,8 @@ impl<'a> Scan<'a> {
         }
         let Some(digest) = Digest::from_bytes(Algorithm::Sha256, digest) else { return Ok(None) };
         let offset = self.offset + HEADER as u64;
-        let blob = self.files.read_at(self.path, offset, length as usize)?;
-        let whole = if erased { blob.iter().all(|byte| *byte == 0) } else { Digest::sha256(&blob) == digest };
+        let blob = self.bytes(offset, length as usize)?;
+        let whole = if erased { blob.iter().all(|byte| *byte == 0) } else { Digest::sha256(blob) == digest };
         if blob.len() != length as usize || !whole {
             return Ok(None);
         }
