@@ -127,7 +127,7 @@ impl Engine {
     /// Records events that are read already, judges them, records what changed.
     pub(super) fn admit_events(
         &self,
-        events: Vec<Event>,
+        mut events: Vec<Event>,
         feeds: &[String],
         live: bool,
         now: Instant,
@@ -153,6 +153,8 @@ impl Engine {
         let record = self.store.append(note, vec![lines], now)?.index();
         let mut changes = Vec::new();
         feeds.iter().for_each(|feed| state.heard.feed(feed));
+        // One out of its order has everything behind it judged again: within a delivery that need not be.
+        events.sort_by(|one, other| (one.at(), &one.id).cmp(&(other.at(), &other.id)));
         for event in events {
             state.heard.event(&event);
             if !live {
