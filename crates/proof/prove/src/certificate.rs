@@ -291,6 +291,22 @@ impl Certificate {
         self.subject == other.issuer && self.key.signed_with(hash, &other.tbs, &other.signature)
     }
 
+    /// The subject's e-mail addresses alone: what stands there as a URI may look like one.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut read = || {
+            let mut list = Reader::new(&self.extension(SAN)?.value).expect(der::SEQUENCE)?.reader();
+            while !list.is_empty() {
+                let name = list.any()?;
+                if name.tag == 0x81 {
+                    found.push(String::from_utf8(name.content.to_vec()).ok()?);
+                }
+            }
+            Some(())
+        };
+        if read().is_some() { found } else { Vec::new() }
+    }
+
     /// Names of the subject: e-mail addresses, URIs and Fulcio's user names.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut found = Vec::new();

@@ -172,7 +172,7 @@ impl Judged<'_> {
         }
         leaf.signs_mail().map_err(|why| (Code::CertificateUsage, format!("the certificate: {why}")))?;
         let address = self.ident.address.as_str();
-        if !leaf.names().iter().any(|name| name == address) {
+        if !leaf.addresses().iter().any(|name| name == address) {
             let why = format!("the certificate does not name {}", address.escape_debug());
             return Err((Code::CommitSignerMismatch, why));
         }

@@ -28,6 +28,10 @@ leaf() { # name, key arguments, usage, days
 leaf own rsa:2048 emailProtection 8000
 leaf ec 'ec -pkeyopt ec_paramgen_curve:P-256' emailProtection 8000
 leaf server rsa:2048 serverAuth 8000
+# An address that stands there as a URI is none.
+openssl req -newkey rsa:2048 -nodes -keyout uri.key -out uri.csr -subj '/CN=Test'
+printf 'subjectAltName=URI:own@example.com\nextendedKeyUsage=emailProtection\n' > uri.ext
+openssl x509 -req -in uri.csr -CA ca.pem -CAkey ca.key -days 8000 -extfile uri.ext -out uri.pem
 
 openssl pkcs12 -export -legacy -inkey own.key -in own.pem -certfile ca.pem -passout pass:fixture -out own.p12
 echo fixture | gpgsm --batch --pinentry-mode loopback --passphrase-fd 0 --import own.p12 
@@ -72,5 +76,6 @@ sign pss own -keyopt rsa_padding_mode:pss -keyopt rsa_pss_saltlen:-1
 sign no-attributes own -noattr
 sign attached own -nodetach
 sign server server
+sign uri uri
 sign without-certificate own -nocerts
 sign two-signers own -signer ec.pem -inkey ec.key

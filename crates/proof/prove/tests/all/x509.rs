@@ -60,6 +60,7 @@ fn what_gpgsm_and_openssl_signed_is_judged_as_the_table_says() {
         ("two-signers", Some(CommitSignatureInvalid)),
         ("without-certificate", Some(CommitSignatureUnsupported)),
         ("server", Some(CertificateUsage)),
+        ("uri", Some(Code::CommitSignerMismatch)),
     ] {
         assert_eq!(code(&read(&format!("{name}.commit")), &signers), expected, "{name}");
     }
