@@ -150,6 +150,20 @@ fn a_reader_leaves_unpublished_tiles() {
     let verified = verify(folder.path(), &fixture::logs(), &mut |_| {});
     assert!(verified.is_ok(), "{verified:?}");
     assert!(tiles.iter().all(|tile| folder.path().join(tile).exists()));
+    // A kill in the middle of writing one leaves a part of it, or nothing in it; a narrower one is published, and whole.
+    for tile in &tiles {
+        let whole = std::fs::read(folder.path().join(tile)).unwrap();
+        for part in [0, 1, whole.len() / 2, whole.len() - 1] {
+            std::fs::write(folder.path().join(tile), &whole[..part]).unwrap();
+            let verified = verify(folder.path(), &fixture::logs(), &mut |_| {});
+            assert!(verified.is_ok(), "{part} bytes of {}: {verified:?}", tile.display());
+        }
+        let published = folder.path().join(tile).with_file_name("3");
+        let good = std::fs::read(&published).unwrap();
+        std::fs::write(&published, &good[..good.len() - 1]).unwrap();
+        assert!(verify(folder.path(), &fixture::logs(), &mut |_| {}).is_err(), "{}", published.display());
+        std::fs::write(&published, good).unwrap();
+    }
     write(folder.path(), 3, 4);
     assert!(!tiles.iter().any(|tile| folder.path().join(tile).exists()));
 }
