@@ -32,21 +32,38 @@ struct Figures {
     peak: u64,
 }
 
-pub(crate) fn bench() -> Result<()> {
+/// All of it, or `only` one of: verify, up, scan, and the examples by their names.
+///
+/// # Errors
+/// There is no such part, or a command does not run.
+pub(crate) fn bench(only: Option<&str>) -> Result<()> {
+    let parts = ["verify", "up", "scan"].into_iter().chain(EXAMPLES.iter().map(|(_, example)| *example));
+    if let Some(name) = only
+        && !parts.clone().any(|part| part == name)
+    {
+        bail!("bench has no part `{name}`, it has: {}", parts.collect::<Vec<_>>().join(", "));
+    }
+    let wanted = |part: &str| only.is_none_or(|name| name == part);
     crate::cargo(&["build", "--release"])?;
     let binary = crate::root()?.join("target/release/linkward");
     let scratch = crate::root()?.join("target/bench");
     let _ = std::fs::remove_dir_all(&scratch);
     std::fs::create_dir_all(&scratch)?;
-    verify(&binary)?;
-    if let Err(error) = crate::differential::ratios() {
-        println!("verify warm: no ratios, {error:#}");
+    if wanted("verify") {
+        verify(&binary)?;
+        if let Err(error) = crate::differential::ratios() {
+            println!("verify warm: no ratios, {error:#}");
+        }
     }
-    up(&binary, &scratch)?;
-    scan::run(&binary, &scratch)?;
+    if wanted("up") {
+        up(&binary, &scratch)?;
+    }
+    if wanted("scan") {
+        scan::run(&binary, &scratch)?;
+    }
     let size = std::fs::metadata(&binary)?.len();
     println!("binary: {:.1} MB", size as f64 / 1e6);
-    for (package, example) in EXAMPLES {
+    for (package, example) in EXAMPLES.iter().filter(|(_, example)| wanted(example)) {
         if example_path(package, example)?.is_file() {
             println!();
             crate::cargo(&["run", "--release", "--quiet", "--package", package, "--example", example])?;

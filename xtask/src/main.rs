@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         "soak" => tests::test(&[("LINKWARD_SOAK", "1"), ("PROPTEST_CASES", "20000")])
             .and_then(|()| switches::each_off()),
         "ci" => ci(),
-        "bench" => bench::bench(),
+        "bench" => bench::bench(std::env::args().nth(2).as_deref()),
         "kubernetes" => kubernetes::test(std::env::args().nth(2).as_deref() == Some("--install")),
         "fuzz" => match std::env::args().nth(2).as_deref() {
             None => fuzz::fuzz(false),
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
                  \n          --switched-off: each check in turn is taken out of a copy, and an acceptance must be found;\
                  \n          --targets SECONDS: every parser under libFuzzer for so long\
                  \n  differential  the same bundles before two other verifiers\
-                 \n  bench   figures, with ratios against the peers that are installed\
+                 \n  bench   figures, with ratios against the peers that are installed; bench PART: one of them\
                  \n  arrows  which crate may depend on which\
                  \n  docs    write the generated pages again"
             );

@@ -1,11 +1,14 @@
 //! Public keys of every type the field uses, by their SubjectPublicKeyInfo.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use linkward_evidence::rekor::from_pem;
 use linkward_model::{Algorithm, Digest};
 
 use crate::der::{self, Reader};
+use crate::ecdsa::{KeyTable, Known};
 
 /// Why a key was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,13 +29,23 @@ pub(crate) enum Kind {
 }
 
 /// A public key that was read. It says nothing about whom it belongs to.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct PublicKey {
     kind: Kind,
     spki: Vec<u8>,
     /// The key itself, as the curve or RSA spells it.
     raw: Vec<u8>,
+    /// What makes the many signatures of one key cheaper.
+    known: Option<Arc<Known>>,
 }
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.spki == other.spki
+    }
+}
+
+impl Eq for PublicKey {}
 
 impl std::fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -75,7 +88,7 @@ impl PublicKey {
             (RSA, None) => Kind::Rsa,
             _ => return Err(KeyError::Unsupported),
         };
-        Ok(Self { kind, spki: spki.to_vec(), raw: raw.to_vec() })
+        Ok(Self { kind, spki: spki.to_vec(), raw: raw.to_vec(), known: None })
     }
 
     /// A key of an Edwards curve from its 32 bytes.
@@ -98,6 +111,26 @@ impl PublicKey {
         let algorithm = der::element(der::SEQUENCE, &algorithm.concat());
         let bits = der::element(der::BIT_STRING, &[&[0], raw].concat());
         Self::from_spki(&der::element(der::SEQUENCE, &[algorithm, bits].concat()))
+    }
+
+    /// The same key, of which many signatures are to be expected: an authority's, a log's. After some dozens of them an
+    /// ECDSA key has a table that makes each several times cheaper; the answers are the same.
+    #[must_use]
+    pub fn for_many(self) -> Self {
+        self.knowing(Known::new)
+    }
+
+    /// As [`for_many`](Self::for_many), with the table from the first signature on. For measurements and tests.
+    #[must_use]
+    pub fn with_table(self) -> Self {
+        self.knowing(Known::at_once)
+    }
+
+    fn knowing(mut self, known: fn() -> Known) -> Self {
+        if matches!(self.kind, Kind::P256 | Kind::P384) {
+            self.known = Some(Arc::new(known()));
+        }
+        self
     }
 
     pub(crate) const fn kind(&self) -> Kind {
@@ -156,20 +189,26 @@ impl PublicKey {
     }
 
     pub(crate) fn signed_with(&self, hash: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        if let Some(table) = self.table() {
+            return table.verify(digest::digest(digest_algorithm(hash), message).as_ref(), signature);
+        }
         self.algorithms(hash)
             .iter()
             .any(|algorithm| UnparsedPublicKey::new(*algorithm, &self.raw).verify(message, signature).is_ok())
     }
 
+    fn table(&self) -> Option<&KeyTable> {
+        self.known.as_ref()?.table(&self.raw)
+    }
+
     /// As [`signed`](Self::signed) where only the message's digest is at hand; `None` where the key's type cannot.
     pub fn signed_digest(&self, message: &Digest, signature: &[u8]) -> Option<bool> {
-        let algorithm = match message.algorithm() {
-            Algorithm::Sha256 => &digest::SHA256,
-            Algorithm::Sha384 => &digest::SHA384,
-            Algorithm::Sha512 => &digest::SHA512,
-        };
+        let algorithm = digest_algorithm(message.algorithm());
         if self.kind == Kind::Ed25519 {
             return None;
+        }
+        if let Some(table) = self.table() {
+            return Some(table.verify(message.as_bytes(), signature));
         }
         let imported = digest::Digest::import_less_safe(message.as_bytes(), algorithm).ok()?;
         Some(self.algorithms(message.algorithm()).iter().any(|algorithm| {
@@ -209,5 +248,13 @@ impl PublicKey {
                 &[&signature::RSA_PKCS1_2048_8192_SHA512, &signature::RSA_PSS_2048_8192_SHA512]
             }
         }
+    }
+}
+
+const fn digest_algorithm(hash: Algorithm) -> &'static digest::Algorithm {
+    match hash {
+        Algorithm::Sha256 => &digest::SHA256,
+        Algorithm::Sha384 => &digest::SHA384,
+        Algorithm::Sha512 => &digest::SHA512,
     }
 }

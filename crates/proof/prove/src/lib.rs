@@ -10,6 +10,7 @@ mod certificate;
 mod cms;
 mod commit;
 mod der;
+mod ecdsa;
 mod extension;
 mod in_toto;
 mod key;

@@ -49,7 +49,10 @@ pub(crate) struct AuthorityRoot {
 }
 
 impl AuthorityRoot {
-    pub(crate) fn new(uri: String, chain: Vec<Certificate>, valid: Validity) -> Self {
+    pub(crate) fn new(uri: String, mut chain: Vec<Certificate>, valid: Validity) -> Self {
+        for certificate in &mut chain {
+            certificate.key = certificate.key.clone().for_many();
+        }
         let links = chain.iter().map(|_| OnceLock::new()).collect();
         Self { uri, chain, valid, links }
     }
@@ -80,6 +83,8 @@ pub(crate) struct Instance {
 #[derive(Clone, Debug)]
 pub struct TrustRoots {
     documents: Vec<Vec<u8>>,
+    /// Of the documents, in their order.
+    digests: Vec<Digest>,
     pub(crate) instances: Vec<Instance>,
 }
 
@@ -104,7 +109,11 @@ impl TrustRoots {
             authorities: authorities(&root.authorities)?,
             timestamp_authorities: authorities(&root.timestamp_authorities)?,
         };
-        Ok(Self { documents: vec![bytes.to_vec()], instances: vec![instance] })
+        Ok(Self {
+            documents: vec![bytes.to_vec()],
+            digests: vec![Digest::sha256(bytes)],
+            instances: vec![instance],
+        })
     }
 
     /// The built-in roots of the public-good instance.
@@ -112,14 +121,18 @@ impl TrustRoots {
     /// # Panics
     /// Never: a test reads the built-in document.
     pub fn production() -> Self {
-        Self::parse(PRODUCTION)
-            .unwrap_or_else(|_| Self { documents: vec![PRODUCTION.to_vec()], instances: Vec::new() })
+        Self::parse(PRODUCTION).unwrap_or_else(|_| Self {
+            documents: vec![PRODUCTION.to_vec()],
+            digests: vec![Digest::sha256(PRODUCTION)],
+            instances: Vec::new(),
+        })
     }
 
     /// Several instances side by side; a proof may use any one.
     pub fn join(roots: &[&Self]) -> Self {
         Self {
             documents: roots.iter().flat_map(|root| root.documents.iter().cloned()).collect(),
+            digests: roots.iter().flat_map(|root| root.digests.iter().cloned()).collect(),
             instances: roots.iter().flat_map(|root| root.instances.iter().cloned()).collect(),
         }
     }
@@ -131,18 +144,17 @@ impl TrustRoots {
 
     /// Digest of the documents' digests, one a line; of the document itself where there is one.
     pub fn digest(&self) -> Digest {
-        match self.documents.as_slice() {
-            [one] => Digest::sha256(one),
+        match self.digests.as_slice() {
+            [one] => *one,
             many => {
-                let lines: String =
-                    many.iter().map(|document| format!("{}\n", Digest::sha256(document))).collect();
+                let lines: String = many.iter().map(|digest| format!("{digest}\n")).collect();
                 Digest::sha256(lines.as_bytes())
             }
         }
     }
 
     pub(crate) fn document_digests(&self) -> Vec<Digest> {
-        self.documents.iter().map(|document| Digest::sha256(document)).collect()
+        self.digests.clone()
     }
 }
 
@@ -153,6 +165,7 @@ fn log(log: &Log) -> Result<LogRoot, RootsError> {
     } else {
         PublicKey::from_spki(&log.key).map_err(wrong)?
     };
+    let key = key.for_many();
     let rest = log.base_url.split_once("://").map_or(log.base_url.as_str(), |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or("").to_owned();
     let host = authority.split(':').next().unwrap_or("").to_owned();
