@@ -13,7 +13,7 @@ use std::marker::PhantomData;
 use std::sync::OnceLock;
 
 use super::inverse::inverse;
-use super::residue::{Modulus, from_bytes, less, sum};
+use super::residue::{Modulus, borrowing, carrying, from_bytes, less, reduced, sum};
 
 /// Multiples of each power of 256: digits go from -127 to 128.
 const DIGITS: usize = 128;
@@ -31,7 +31,7 @@ pub(super) trait Curve<const N: usize>: Modulus<N> + Copy + 'static {
 }
 
 macro_rules! curve {
-    ($name:ident, $order:ident, $limbs:literal, $wide:literal, $values:expr) => {
+    ($name:ident, $order:ident, $limbs:literal, $wide:literal, [$($limb:literal)*], $values:expr, $shift:item) => {
         #[derive(Clone, Copy, Debug)]
         pub(super) struct $name;
         pub(super) struct $order;
@@ -42,6 +42,16 @@ macro_rules! curve {
             fn inverse(a: &[u64; $limbs]) -> [u64; $limbs] {
                 inverse::<$limbs, $wide>(a, &Self::MODULUS)
             }
+
+            /// As the default, which the compiler leaves a loop.
+            #[inline(always)]
+            fn mul(a: &[u64; $limbs], b: &[u64; $limbs]) -> [u64; $limbs] {
+                let (mut out, mut over) = ([0; $limbs], 0);
+                $(over = Self::row(&mut out, over, a, b[$limb]);)*
+                reduced(&out, over != 0, &Self::MODULUS)
+            }
+
+            $shift
         }
 
         impl Modulus<$limbs> for $order {
@@ -70,13 +80,27 @@ curve!(
     P256Order,
     4,
     5,
+    [0 1 2 3],
     [
         [0xffff_ffff_ffff_ffff, 0x0000_0000_ffff_ffff, 0, 0xffff_ffff_0000_0001],
         [0xf3b9_cac2_fc63_2551, 0xbce6_faad_a717_9e84, 0xffff_ffff_ffff_ffff, 0xffff_ffff_0000_0000],
         [0x3bce_3c3e_27d2_604b, 0x651d_06b0_cc53_b0f6, 0xb3eb_bd55_7698_86bc, 0x5ac6_35d8_aa3a_93e7],
         [0xf4a1_3945_d898_c296, 0x7703_7d81_2deb_33a0, 0xf8bc_e6e5_63a4_40f2, 0x6b17_d1f2_e12c_4247],
         [0xcbb6_4068_37bf_51f5, 0x2bce_3357_6b31_5ece, 0x8ee7_eb4a_7c0f_9e16, 0x4fe3_42e2_fe1a_7f9b],
-    ]
+    ],
+    /// p = 2^256 - 2^224 + 2^192 + 2^96 - 1 makes the factor the lowest limb itself, and its multiple one of shifts.
+    #[inline(always)]
+    fn shift(out: &mut [u64; 4], high: u64) -> u64 {
+        let factor = out[0];
+        let (third, borrow) = borrowing(factor, factor << 32, false);
+        let (fourth, _) = borrowing(factor, factor >> 32, borrow);
+        let (a, carry) = carrying(out[1], factor << 32, false);
+        let (b, carry) = carrying(out[2], factor >> 32, carry);
+        let (c, carry) = carrying(out[3], third, carry);
+        let (d, carry) = carrying(high, fourth, carry);
+        *out = [a, b, c, d];
+        u64::from(carry)
+    }
 );
 
 curve!(
@@ -84,6 +108,7 @@ curve!(
     P384Order,
     6,
     7,
+    [0 1 2 3 4 5],
     [
         [0x0000_0000_ffff_ffff, 0xffff_ffff_0000_0000, 0xffff_ffff_ffff_fffe, u64::MAX, u64::MAX, u64::MAX],
         [0xecec_196a_ccc5_2973, 0x581a_0db2_48b0_a77a, 0xc763_4d81_f437_2ddf, u64::MAX, u64::MAX, u64::MAX,],
@@ -111,7 +136,27 @@ curve!(
             0x5d9e_98bf_9292_dc29,
             0x3617_de4a_9626_2c6f,
         ],
-    ]
+    ],
+    /// p = 2^384 - (2^128 + 2^96 - 2^32 + 1): the multiple is one of shifts.
+    #[inline(always)]
+    fn shift(out: &mut [u64; 6], high: u64) -> u64 {
+        let factor = out[0].wrapping_add(out[0] << 32);
+        // What is taken away: its lowest limb is out[0], of the others the first may be negative.
+        let (low, over) = (factor << 32, factor >> 32);
+        let (first, borrow) = borrowing(low, over, factor < low);
+        let (second, carry) = over.overflowing_add(factor);
+        let (second, less) = borrowing(second, 0, borrow);
+        let third = u64::from(carry) - u64::from(less);
+        let (a, borrow) = borrowing(out[1], first, false);
+        let (b, borrow) = borrowing(out[2], second, borrow);
+        let (c, borrow) = borrowing(out[3], third, borrow);
+        let (d, borrow) = borrowing(out[4], 0, borrow);
+        let (e, borrow) = borrowing(out[5], 0, borrow);
+        let (f, borrow) = borrowing(high, 0, borrow);
+        let (f, carry) = f.overflowing_add(factor);
+        *out = [a, b, c, d, e, f];
+        u64::from(carry) - u64::from(borrow)
+    }
 );
 
 /// x and y.
@@ -141,12 +186,13 @@ impl<C: Curve<N>, const N: usize> Point<C, N> {
         if h == [0; N] {
             return (slope == [0; N]).then(|| self.double());
         }
-        let pp = C::square(&h);
-        let ppp = C::mul(&h, &pp);
-        let q = C::mul(&self.x, &pp);
-        let x = C::sub(&C::sub(&C::square(&slope), &ppp), &C::add(&q, &q));
-        let y = C::sub(&C::mul(&slope, &C::sub(&q, &x)), &C::mul(&self.y, &ppp));
-        Some(Self { x, y, zz: C::mul(&self.zz, &pp), zzz: C::mul(&self.zzz, &ppp), curve: PhantomData })
+        // Neighbours do not wait for each other, so that the processor works on two at a time.
+        let (pp, slopes) = (C::square(&h), C::square(&slope));
+        let (ppp, q) = (C::mul(&h, &pp), C::mul(&self.x, &pp));
+        let (zz, zzz) = (C::mul(&self.zz, &pp), C::mul(&self.zzz, &ppp));
+        let x = C::sub(&C::sub(&slopes, &ppp), &C::add(&q, &q));
+        let (left, right) = (C::mul(&slope, &C::sub(&q, &x)), C::mul(&self.y, &ppp));
+        Some(Self { x, y: C::sub(&left, &right), zz, zzz, curve: PhantomData })
     }
 
     fn double(&self) -> Self {

@@ -21,13 +21,13 @@ pub(super) fn less<const N: usize>(a: &[u64; N], b: &[u64; N]) -> bool {
     a.iter().rev().lt(b.iter().rev())
 }
 
-const fn carrying(a: u64, b: u64, carry: bool) -> (u64, bool) {
+pub(super) const fn carrying(a: u64, b: u64, carry: bool) -> (u64, bool) {
     let (sum, one) = a.overflowing_add(b);
     let (sum, two) = sum.overflowing_add(carry as u64);
     (sum, one | two)
 }
 
-const fn borrowing(a: u64, b: u64, borrow: bool) -> (u64, bool) {
+pub(super) const fn borrowing(a: u64, b: u64, borrow: bool) -> (u64, bool) {
     let (rest, one) = a.overflowing_sub(b);
     let (rest, two) = rest.overflowing_sub(borrow as u64);
     (rest, one | two)
@@ -54,7 +54,7 @@ pub(super) const fn difference<const N: usize>(a: &[u64; N], b: &[u64; N]) -> ([
 }
 
 /// `a` of up to twice the modulus, whose highest bit may stand in `over`, brought below it.
-const fn reduced<const N: usize>(a: &[u64; N], over: bool, modulus: &[u64; N]) -> [u64; N] {
+pub(super) const fn reduced<const N: usize>(a: &[u64; N], over: bool, modulus: &[u64; N]) -> [u64; N] {
     let (less, below) = difference(a, modulus);
     // Without a branch, which would be guessed wrong every other time.
     let keep = ((below & !over) as u64).wrapping_neg();
@@ -119,29 +119,41 @@ pub(super) trait Modulus<const N: usize> {
         sum(&value, &modulus).0
     }
 
-    /// `a b / 2^(64 N)`, below the modulus where one of both is. The loops are the whole product a limb at a time, each
-    /// followed by what makes the lowest limb zero and shifts it out.
+    /// `a b / 2^(64 N)`, below the modulus where one of both is: a limb of the product at a time.
     #[inline(always)]
     fn mul(a: &[u64; N], b: &[u64; N]) -> [u64; N] {
         let (mut out, mut over) = ([0u64; N], 0u64);
         for &limb in b {
-            let mut carry = 0;
-            for (out, &a) in out.iter_mut().zip(a) {
-                (*out, carry) = step(*out, a, limb, carry);
-            }
-            let (high, first) = over.overflowing_add(carry);
-            let factor = out[0].wrapping_mul(Self::NEGATIVE_INVERSE);
-            let (_, mut carry) = step(out[0], factor, Self::MODULUS[0], 0);
-            let mut i = 1;
-            while i < N {
-                (out[i - 1], carry) = step(out[i], factor, Self::MODULUS[i], carry);
-                i += 1;
-            }
-            let (high, second) = high.overflowing_add(carry);
-            out[N - 1] = high;
-            over = u64::from(first) + u64::from(second);
+            over = Self::row(&mut out, over, a, limb);
         }
         reduced(&out, over != 0, &Self::MODULUS)
+    }
+
+    /// Adds a limb's share of the product, then [shifts](Self::shift).
+    #[inline(always)]
+    fn row(out: &mut [u64; N], over: u64, a: &[u64; N], limb: u64) -> u64 {
+        let mut carry = 0;
+        for (out, &a) in out.iter_mut().zip(a) {
+            (*out, carry) = step(*out, a, limb, carry);
+        }
+        let (high, more) = over.overflowing_add(carry);
+        u64::from(more) + Self::shift(out, high)
+    }
+
+    /// Adds as many of the modulus to a number of one limb more as makes its lowest limb zero, and takes that away. What
+    /// has no room then is returned.
+    #[inline(always)]
+    fn shift(out: &mut [u64; N], high: u64) -> u64 {
+        let factor = out[0].wrapping_mul(Self::NEGATIVE_INVERSE);
+        let (_, mut carry) = step(out[0], factor, Self::MODULUS[0], 0);
+        let mut i = 1;
+        while i < N {
+            (out[i - 1], carry) = step(out[i], factor, Self::MODULUS[i], carry);
+            i += 1;
+        }
+        let (high, more) = high.overflowing_add(carry);
+        out[N - 1] = high;
+        u64::from(more)
     }
 
     #[inline(always)]
