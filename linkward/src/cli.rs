@@ -472,8 +472,12 @@ pub(crate) struct Explain {
 pub(crate) enum EvidenceCommand {
     /// Check a document and record it with its proof or its refusal
     Add {
+        /// Bundles, SBOMs, VEX, statements; Notation signatures, in-toto layouts, InRelease files by whom `[trust]` names
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+        /// Where the links of layouts lie, as STEP.KEYID.link [default: each layout's folder]
+        #[arg(long, value_name = "DIR")]
+        link_dir: Option<PathBuf>,
     },
 }
 

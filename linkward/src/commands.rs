@@ -4,7 +4,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use linkward_model::{Code, Digest, Exit, Sha256Stream};
+use linkward_prove::Form;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -41,7 +44,9 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::VerifyBundle(args) => verify::conformance(&args),
         Command::SignBundle(args) => crate::instance::conformance(&args, home),
         Command::Explain(args) => explain(&args.id, home, format),
-        Command::Evidence(EvidenceCommand::Add { files }) => evidence(&files, home, format),
+        Command::Evidence(EvidenceCommand::Add { files, link_dir }) => {
+            evidence(&files, link_dir.as_deref(), home, format)
+        }
         Command::Log(command) => log(&command, home, format),
         Command::Monitor(args) => crate::monitor::monitor(&args, format),
         Command::Witness => crate::witness::show(home, format),
@@ -279,9 +284,9 @@ pub(crate) fn explained(explanation: &Explanation, style: Style) -> String {
     out
 }
 
-fn evidence(files: &[PathBuf], home: Option<&Path>, format: Format) -> Result<Exit> {
+fn evidence(files: &[PathBuf], link_dir: Option<&Path>, home: Option<&Path>, format: Format) -> Result<Exit> {
     let access = Access::open(&nearest(home)?)?;
-    let documents = files.iter().map(|file| read_document(file)).collect::<Result<Vec<_>>>()?;
+    let documents = files.iter().map(|file| with_links(file, link_dir)).collect::<Result<Vec<_>>>()?;
     let answers: Vec<Submitted> = access.ask(Request::Submit { documents, environment: None })?;
     if format == Format::Json {
         print_json(&answers)?;
@@ -308,11 +313,29 @@ pub(crate) fn read_document(path: &Path) -> Result<Document> {
         bail!("{} has {size} bytes, more than the limit of 128 MiB for one document", path.display());
     }
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let text = String::from_utf8(bytes).map_err(|_| {
-        Failure::new(Code::UnsupportedFormat, format!("{} is not UTF-8 text", path.display()))
-    })?;
     let name = path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy());
-    Ok(Document { name: name.into_owned(), text })
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Document::of_text(name, text)),
+        // A signature in CBOR is no text, and is evidence all the same.
+        Err(error) if Form::of(error.as_bytes()).is_some() => {
+            let text = STANDARD.encode(error.as_bytes());
+            Ok(Document { binary: true, ..Document::of_text(name, text) })
+        }
+        Err(_) => {
+            let what = format!("{} is not UTF-8 text", path.display());
+            Err(Failure::new(Code::UnsupportedFormat, what).into())
+        }
+    }
+}
+
+/// A document, and with a layout its links.
+fn with_links(path: &Path, link_dir: Option<&Path>) -> Result<Document> {
+    let mut document = read_document(path)?;
+    if Form::of(document.text.as_bytes()) == Some(Form::Layout) {
+        let folder = link_dir.or(path.parent()).filter(|folder| !folder.as_os_str().is_empty());
+        document.beside = crate::forms::links(folder.unwrap_or(Path::new(".")))?;
+    }
+    Ok(document)
 }
 
 fn log(command: &LogCommand, home: Option<&Path>, format: Format) -> Result<Exit> {

@@ -61,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) keyring: Option<PathBuf>,
     /// Certificate authorities whose S/MIME certificates sign commits.
     pub(crate) commit_authorities: Option<PathBuf>,
+    /// Files that say whom evidence in other forms than the bundle must be by, by their names in [trust].
+    pub(crate) form_trust: crate::forms::Files,
     /// Whose Sigstore certificates sign commits, and for which addresses.
     pub(crate) commit_identities: Option<PathBuf>,
     /// Where `advisory update` takes the database, or the records to make it from.
@@ -248,6 +250,13 @@ pub(crate) const DEFAULT: &str = r#"# Linkward's settings. Every line shows its 
 # keyring = ""                     # file of `gpg --export`: whose OpenPGP signatures of commits are proven
 # commit_authorities = ""          # PEM certificates of authorities: whose S/MIME signatures of commits are proven
 # commit_identities = ""           # lines of ADDRESSES NAME ISSUER: whose gitsign signatures of commits are proven
+# notation_authorities = ""        # PEM certificates: whose Notation signatures are proven, and
+# notation_identities = ""         # lines of `x509.subject: C=US, ST=WA, O=example.com` or `*`: for which subjects
+# notation_signing_authorities = "" # PEM certificates: for the scheme notary.x509.signingAuthority
+# notation_timestamp_authorities = "" # PEM certificates: whose timestamps on Notation signatures count
+# layout_keys = ""                 # PEM public keys: by all of which an in-toto layout must be signed
+# layout_parameters = ""           # lines of NAME=VALUE: what the parameters of layouts stand for
+# archive_keyring = ""             # file of `gpg --export`: whose InRelease files are proven
 
 [advisory]
 # mirror = ""                      # a database (.lwa) or records that `linkward advisory update` takes
@@ -322,6 +331,13 @@ const KNOWN: &[(&str, &[&str])] = &[
             "keyring",
             "commit_authorities",
             "commit_identities",
+            "notation_authorities",
+            "notation_identities",
+            "notation_signing_authorities",
+            "notation_timestamp_authorities",
+            "layout_keys",
+            "layout_parameters",
+            "archive_keyring",
         ],
     ),
     ("advisory", &["mirror", "mirror_key", "max_age_days", "url", "ecosystems", "kev", "epss"]),
@@ -373,6 +389,7 @@ impl Default for Config {
             allowed_signers: None,
             keyring: None,
             commit_authorities: None,
+            form_trust: crate::forms::Files::default(),
             commit_identities: None,
             advisory_mirror: None,
             advisory_mirror_key: None,
@@ -609,6 +626,9 @@ fn set(config: &mut Config, section: &str, key: &str, given: &Given<'_>) -> Resu
         }
         ("trust", "commit_identities") => {
             config.commit_identities = Some(text(given)?).filter(|path| !path.is_empty()).map(PathBuf::from);
+        }
+        ("trust", key) if crate::forms::KEYS.contains(&key) => {
+            config.form_trust.set(key, Some(text(given)?).filter(|path| !path.is_empty()));
         }
         ("advisory", "mirror") => {
             config.advisory_mirror = Some(text(given)?).filter(|text| !text.is_empty()).map(Into::into);

@@ -16,6 +16,7 @@ mod detect;
 mod diff;
 mod engine;
 mod fetch;
+mod forms;
 mod home;
 mod image;
 mod inspect;

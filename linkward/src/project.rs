@@ -48,7 +48,7 @@ pub(crate) fn look(
     let evidence = walked.0.files.extract_if(.., |(name, _)| is_evidence(name));
     for (name, bytes) in evidence {
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        documents.push(Document { name, text });
+        documents.push(Document::of_text(name, text));
     }
     let seen = inventory_of(&project_name(path), &walked.0);
     let artifacts = walked.0.artifacts.into_iter().map(|artifact| Found {
@@ -111,9 +111,9 @@ fn inventory_of(project: &str, walked: &Walk) -> Seen {
     let skipped =
         walked.skipped.iter().map(|skipped| format!("{} was not read: {}", skipped.path, skipped.why));
     found.sbom.gaps.extend(skipped);
-    let sbom = (!found.lockfiles.is_empty() || !found.faults.is_empty()).then(|| Document {
-        name: "sbom.cdx.json".to_owned(),
-        text: String::from_utf8_lossy(&linkward_evidence::cyclonedx::write(&found.sbom)).into_owned(),
+    let sbom = (!found.lockfiles.is_empty() || !found.faults.is_empty()).then(|| {
+        let text = linkward_evidence::cyclonedx::write(&found.sbom);
+        Document::of_text("sbom.cdx.json", String::from_utf8_lossy(&text))
     });
     let faults = found.faults.iter().map(ToString::to_string);
     Seen {

@@ -1,6 +1,7 @@
 //! What the command line asks of the engine, in this process or over the daemon's socket: one request, one
 //! answer, both JSON. The same answer structs are printed by `--format json`.
 
+use base64::Engine as _;
 use linkward_issue::KeyError;
 use linkward_issue::sigstore::Refused;
 use linkward_ledger::retention::Scope;
@@ -278,6 +279,29 @@ pub(crate) enum Deploy {
 pub(crate) struct Document {
     pub(crate) name: String,
     pub(crate) text: String,
+    /// Whether the text is base64 of what is no text.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) binary: bool,
+    /// What lies beside it, by its path from there: the links of a layout.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) beside: Vec<Document>,
+}
+
+impl Document {
+    pub(crate) fn of_text(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { name: name.into(), text: text.into(), binary: false, beside: Vec::new() }
+    }
+
+    /// # Errors
+    /// It is said to be binary, and is not base64.
+    pub(crate) fn bytes(&self) -> Result<Vec<u8>, String> {
+        if self.binary {
+            let decoded = base64::engine::general_purpose::STANDARD.decode(&self.text);
+            decoded.map_err(|error| format!("{} is not base64: {error}", self.name))
+        } else {
+            Ok(self.text.clone().into_bytes())
+        }
+    }
 }
 
 /// What was seen of a project.
@@ -449,7 +473,7 @@ pub(crate) struct Checked {
 }
 
 /// The answer to one document of `Submit`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Submitted {
     pub(crate) name: String,
     pub(crate) proven: bool,

@@ -122,8 +122,12 @@ fn verify(binary: &Path) -> Result<()> {
         issuer,
         &blob,
     ];
-    for (peer, arguments) in [("cosign", &cosign[..]), ("sigstore", &python[..])] {
-        match measure(peer, arguments) {
+    let installed = crate::root()?.join("target/clients/py/bin/sigstore");
+    let sigstore = if installed.exists() { installed.display().to_string() } else { "sigstore".to_owned() };
+    for (peer, program, arguments) in
+        [("cosign", "cosign", &cosign[..]), ("sigstore", &sigstore, &python[..])]
+    {
+        match measure(program, arguments) {
             Ok(figures) => println!(
                 "  {peer:<18} {:>8.1} ms {:>8.1} MB   linkward is {:.1} times as fast, with 1/{:.0} of the memory",
                 ms(figures.wall),

@@ -3,13 +3,14 @@
 use anyhow::{Context as _, Result};
 use linkward_evidence::Claim;
 use linkward_ledger::{Kind, Recorded, Term};
-use linkward_model::{Code, Digest, Environment, Instant};
-use linkward_prove::{Artifact, Attestation, Proven, Signer};
+use linkward_model::{Code, Digest, Environment, Identity, Instant};
+use linkward_prove::{Artifact, Attestation, Form, Proven, Refusal, Signer};
 use linkward_record::StoreError;
 use serde_json::Value;
 
+use crate::forms::Beside;
 use crate::records::Note;
-use crate::wire::{Document, Signed, Submitted, VERSION, code_of};
+use crate::wire::{Document, Failure, Signed, Submitted, VERSION, code_of};
 
 use super::Engine;
 
@@ -21,7 +22,7 @@ impl Engine {
             match linkward_evidence::collection::split(document.text.as_bytes()) {
                 Ok(Some(parts)) => {
                     for (text, number) in parts.into_iter().zip(1u32..) {
-                        let part = Document { name: format!("{}, {number}", document.name), text };
+                        let part = Document::of_text(format!("{}, {number}", document.name), text);
                         submitted.push(self.submit_one(&part, environment)?);
                     }
                 }
@@ -34,10 +35,16 @@ impl Engine {
 
     pub(super) fn submit_one(&self, document: &Document, environment: &Environment) -> Result<Submitted> {
         let now = Instant::now();
-        let bytes = document.text.as_bytes();
+        let decoded = document.bytes().map_err(|what| Failure::new(Code::UnsupportedFormat, what))?;
+        let bytes = decoded.as_slice();
         let digest = Digest::sha256(bytes);
-        if let Some(known) = self.known(&digest, &document.name)? {
-            return Ok(known);
+        if let Some(form) = Form::of(bytes) {
+            return self.submit_form(form, document, bytes, environment, now);
+        }
+        // What was refused is tried again: whom the trust roots name may have changed since.
+        let known = self.known(&digest, &document.name)?;
+        if let Some(known) = known.as_ref().filter(|known| known.proven) {
+            return Ok(known.clone());
         }
         let claim = match linkward_evidence::parse(bytes) {
             Ok(claim) => claim,
@@ -59,7 +66,10 @@ impl Engine {
         if let Claim::Sbom(sbom) = &claim {
             note = note.with_packages(sbom);
         }
-        let claimed = self.store.append(note, vec![bytes.to_vec()], now)?.index();
+        let claimed = match &known {
+            Some(known) => known.record,
+            None => self.store.append(note, vec![bytes.to_vec()], now)?.index(),
+        };
         if !matches!(claim, Claim::Bundle(_)) {
             return Ok(Submitted {
                 name: document.name.clone(),
@@ -80,12 +90,60 @@ impl Engine {
                 self.ask_again(&submitted.subjects, now);
                 Ok(submitted)
             }
-            Err(refusal) => {
-                let (code, message) = (refusal.code, refusal.message.clone());
-                let subjects = refusal.subjects.clone();
-                let record = self.store.append(*refusal, vec![bytes.to_vec()], now)?.index();
-                Ok(Submitted { subjects, ..refused(document, record, code, message) })
+            Err(refusal) => self.submit_refusal(*refusal, known, document, bytes, now),
+        }
+    }
+
+    /// Records a refusal, unless it is the one that is recorded.
+    fn submit_refusal(
+        &self,
+        refusal: Refusal,
+        known: Option<Submitted>,
+        document: &Document,
+        bytes: &[u8],
+        now: Instant,
+    ) -> Result<Submitted> {
+        let same = |known: &Submitted| known.code == Some(refusal.code) && known.message == refusal.message;
+        if let Some(known) = known.filter(same) {
+            return Ok(known);
+        }
+        let (code, message) = (refusal.code, refusal.message.clone());
+        let subjects = refusal.subjects.clone();
+        let record = self.store.append(refusal, vec![bytes.to_vec()], now)?.index();
+        Ok(Submitted { subjects, ..refused(document, record, code, message) })
+    }
+
+    /// Evidence in another form than the bundle, proven by whom linkward.toml trusts now: what was refused before may hold
+    /// since that changed, or since its links are there.
+    fn submit_form(
+        &self,
+        form: Form,
+        document: &Document,
+        bytes: &[u8],
+        environment: &Environment,
+        now: Instant,
+    ) -> Result<Submitted> {
+        let known = self.known(&Digest::sha256(bytes), &document.name)?;
+        if let Some(known) = known.as_ref().filter(|known| known.proven) {
+            return Ok(known.clone());
+        }
+        let trust = self.config.form_trust.read(self.home.path())?;
+        match linkward_prove::evidence(form, bytes, &trust, &Beside(&document.beside), now) {
+            Ok(proven) => {
+                let used = proven.claim().beside();
+                let beside = document.beside.iter().filter(|beside| used.contains_key(&beside.name));
+                let beside = beside.map(Document::bytes).collect::<Result<Vec<_>, _>>();
+                let beside = beside.map_err(|what| Failure::new(Code::UnsupportedFormat, what))?;
+                let documents = [vec![bytes.to_vec(), trust.document(form)], beside].concat();
+                let note = Note::claim(&document.name, form.name(), Digest::sha256(bytes), environment);
+                self.store.append(note, vec![bytes.to_vec()], now)?;
+                let recorded = self.store.append(proven, documents, now)?;
+                let submitted = proof_line(&document.name, &recorded);
+                self.remember(recorded);
+                self.ask_again(&submitted.subjects, now);
+                Ok(submitted)
             }
+            Err(refusal) => self.submit_refusal(*refusal, known, document, bytes, now),
         }
     }
 
@@ -198,7 +256,11 @@ fn proof_line(name: &str, proof: &Recorded<Proven<Attestation>>) -> Submitted {
         name: name.to_owned(),
         proven: true,
         record: proof.index(),
-        signer: Some(proof.value().signer().to_string()),
+        // Whole, for a policy to name.
+        signer: Some(match proof.value().signer() {
+            Identity::Key { id } => format!("key {id}"),
+            certificate => certificate.to_string(),
+        }),
         code: None,
         message: "every check passed".to_owned(),
         subjects: subjects.iter().flat_map(|subject| subject.digests.iter().copied()).collect(),

@@ -196,7 +196,7 @@ impl Engine {
 
     /// Submits a bundle of our own, which must prove; its record.
     pub(super) fn record_own(&self, name: &str, bundle: &str, environment: &Environment) -> Result<u64> {
-        let document = Document { name: format!("{name}.sigstore.json"), text: bundle.to_owned() };
+        let document = Document::of_text(format!("{name}.sigstore.json"), bundle);
         let submitted = self.submit_one(&document, environment)?;
         anyhow::ensure!(submitted.proven, "our own bundle does not verify: {}", submitted.message);
         Ok(submitted.record)

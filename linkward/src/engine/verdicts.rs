@@ -123,7 +123,16 @@ impl Engine {
         }
         for index in rows(Kind::Refusal)? {
             let body = self.store.body(index)?;
-            let code = body.says.get("code").and_then(Value::as_str).and_then(|code| code.parse().ok());
+            let field = |name: &str| body.says.get(name).and_then(Value::as_str);
+            let document: Option<Digest> = field("document").and_then(|text| text.parse().ok());
+            // The same document was proven since: somebody is trusted now who was not, or a link came that was missing.
+            let since = |proof: &Recorded<linkward_prove::Proven<linkward_prove::Attestation>>| {
+                proof.index() > index && Some(proof.value().document()) == document
+            };
+            if proofs.iter().any(since) {
+                continue;
+            }
+            let code = field("code").and_then(|code| code.parse().ok());
             refusals.push(RefusalFact { index, code: code.unwrap_or(Code::EvidenceRefused) });
         }
         let mut observations = Vec::new();

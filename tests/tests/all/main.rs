@@ -14,6 +14,7 @@ mod conformance;
 mod console;
 mod daemon;
 mod detect;
+mod forms;
 mod gates;
 mod golden;
 mod images;

@@ -163,7 +163,7 @@ pub fn from_pem(text: &str) -> Option<Vec<u8>> {
 }
 
 /// The DER inside every PEM block; `None` where there is none, or one is not base64.
-pub(crate) fn pem_blocks(text: &str) -> Option<Vec<Vec<u8>>> {
+pub fn pem_blocks(text: &str) -> Option<Vec<Vec<u8>>> {
     let mut found = Vec::new();
     let mut rest = text;
     while let Some(start) = rest.find("-----BEGIN ") {

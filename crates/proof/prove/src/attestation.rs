@@ -1,11 +1,14 @@
 //! What a proven bundle attests.
 
+use std::collections::BTreeMap;
+
 use linkward_evidence::predicate::Predicate;
 use linkward_evidence::slsa::Provenance;
 use linkward_evidence::statement::{Statement, Subject};
 use linkward_model::{Digest, Instant};
 
 use crate::extension::FulcioExtension;
+use crate::forms::Form;
 
 /// The content of a proven bundle: a plain signature over artifacts, or a statement about them.
 #[derive(Clone, Debug)]
@@ -17,6 +20,10 @@ pub struct Attestation {
     pub(crate) logged: Vec<Logged>,
     pub(crate) stamps: Vec<Stamp>,
     pub(crate) extensions: Vec<(FulcioExtension, String)>,
+    /// `None` for a bundle.
+    pub(crate) form: Option<Form>,
+    /// Documents that were read beside it, by their paths.
+    pub(crate) beside: BTreeMap<String, Digest>,
 }
 
 /// An entry in a transparency log, proven to be included.
@@ -47,6 +54,16 @@ pub struct SbomSummary {
 }
 
 impl Attestation {
+    /// Which form of evidence it came in; `None` is a bundle.
+    pub const fn form(&self) -> Option<Form> {
+        self.form
+    }
+
+    /// Documents that were read beside it, by their paths: the links of a layout.
+    pub const fn beside(&self) -> &BTreeMap<String, Digest> {
+        &self.beside
+    }
+
     pub fn subjects(&self) -> &[Subject] {
         &self.subjects
     }

@@ -235,6 +235,8 @@ impl<'a> Run<'a> {
                 logged,
                 stamps,
                 extensions,
+                form: None,
+                beside: std::collections::BTreeMap::new(),
             },
             signer: identity,
             time: times.iter().min().copied(),

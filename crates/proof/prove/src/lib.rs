@@ -12,6 +12,7 @@ mod commit;
 mod der;
 mod ecdsa;
 mod extension;
+mod forms;
 mod in_toto;
 mod key;
 mod named;
@@ -39,6 +40,7 @@ pub use commit::{
     ObjectId, ObjectIdError, SignedBy, SignersLine, Tag, commit, tag,
 };
 pub use extension::{Expected, ExtensionError, FulcioExtension};
+pub use forms::{Form, FormTrust, evidence};
 pub use in_toto::{
     Folder, Inspected, Inspections, Inspector, LayoutQuestion, StepDone, SupplyChain, expected_materials,
     layout,

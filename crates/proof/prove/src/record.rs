@@ -1,5 +1,7 @@
 //! Proofs and refusals as records, and the way back: what is read from the log is proven again.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use linkward_ledger::{Body, Kind, Opaque, Recordable, Recorded, RecordedError, Term, TermKind};
@@ -8,6 +10,8 @@ use serde_json::{Value, json};
 
 use crate::attestation::Attestation;
 use crate::bundle::{Artifact, Signer, bundle};
+use crate::forms::{Form, FormTrust, evidence};
+use crate::in_toto::Folder;
 use crate::key::PublicKey;
 use crate::proven::{Proven, Refusal};
 use crate::roots::{RootsError, TrustRoots};
@@ -49,7 +53,7 @@ impl Recordable for Proven<Attestation> {
             .iter()
             .map(|logged| json!({ "origin": logged.origin, "index": logged.index }))
             .collect();
-        let says = json!({
+        let mut says = json!({
             "document": self.document,
             "roots": self.root_documents,
             "key": self.key.as_ref().map(|key| STANDARD.encode(key)),
@@ -65,7 +69,12 @@ impl Recordable for Proven<Attestation> {
             "extensions": claim.extensions.iter().map(|(name, value)| json!({ "name": name.as_str(), "value": value })).collect::<Vec<_>>(),
             "grade": "proven",
         });
-        let documents = [vec![self.document], self.root_documents.clone()].concat();
+        if let (Some(form), Some(said)) = (claim.form(), says.as_object_mut()) {
+            said.insert("form".to_owned(), form.name().into());
+            said.insert("beside".to_owned(), json!(claim.beside()));
+        }
+        let beside: Vec<Digest> = claim.beside().values().copied().collect();
+        let documents = [vec![self.document], self.root_documents.clone(), beside].concat();
         Body::new(Kind::Proof, terms, documents, says)
     }
 
@@ -82,6 +91,8 @@ impl Recordable for Proven<Attestation> {
     fn conclusion(body: Body) -> Body {
         const KEPT: &[&str] = &[
             "document",
+            "form",
+            "beside",
             "roots",
             "key",
             "verified_at",
@@ -148,16 +159,35 @@ pub fn reopen(
     let fetch = |digest: Digest| documents(&digest).ok_or(ReopenError::Document(digest));
     let says = &body.says;
     let document = fetch(digest(says.get("document").unwrap_or(&Value::Null), "document")?)?;
-    let mut roots = Vec::new();
-    for value in says.get("roots").and_then(Value::as_array).ok_or(ReopenError::Field("roots"))? {
-        roots.push(TrustRoots::parse(&fetch(digest(value, "roots")?)?)?);
-    }
-    let roots = TrustRoots::join(&roots.iter().collect::<Vec<_>>());
     let time = says
         .get("verified_at")
         .and_then(Value::as_str)
         .and_then(|text| text.parse().ok())
         .ok_or(ReopenError::Field("verified_at"))?;
+    let refused =
+        |refusal: Box<Refusal>| ReopenError::Refused { code: refusal.code, message: refusal.message };
+    if let Some(name) = says.get("form") {
+        let form = name.as_str().and_then(Form::named).ok_or(ReopenError::Field("form"))?;
+        let [kept] = says.get("roots").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+        else {
+            return Err(ReopenError::Field("roots"));
+        };
+        let trust = FormTrust::from_document(form, &fetch(digest(kept, "roots")?)?);
+        let trust = trust.ok_or(ReopenError::Field("roots"))?;
+        let mut beside = BTreeMap::new();
+        for (path, value) in
+            says.get("beside").and_then(Value::as_object).ok_or(ReopenError::Field("beside"))?
+        {
+            beside.insert(path.clone(), fetch(digest(value, "beside")?)?);
+        }
+        let proven = evidence(form, &document, &trust, &Kept(beside), time).map_err(refused)?;
+        return Ok(record.reopen(proven)?);
+    }
+    let mut roots = Vec::new();
+    for value in says.get("roots").and_then(Value::as_array).ok_or(ReopenError::Field("roots"))? {
+        roots.push(TrustRoots::parse(&fetch(digest(value, "roots")?)?)?);
+    }
+    let roots = TrustRoots::join(&roots.iter().collect::<Vec<_>>());
     let keyring = match says.get("key").and_then(Value::as_str) {
         None => Vec::new(),
         Some(text) => {
@@ -166,7 +196,15 @@ pub fn reopen(
         }
     };
     let signer = Signer::LeftToPolicy { keyring: &keyring };
-    let proven = bundle(&document, &roots, signer, Artifact::AnySubject, time)
-        .map_err(|refusal| ReopenError::Refused { code: refusal.code, message: refusal.message })?;
+    let proven = bundle(&document, &roots, signer, Artifact::AnySubject, time).map_err(refused)?;
     Ok(record.reopen(proven)?)
+}
+
+/// Documents that a record keeps beside another.
+struct Kept(BTreeMap<String, Vec<u8>>);
+
+impl Folder for Kept {
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, String> {
+        Ok(self.0.get(path).cloned())
+    }
 }

@@ -48,6 +48,24 @@ pub fn in_release(
     artifact: &[Digest],
     now: Instant,
 ) -> Result<Proven<SignedRelease>, Box<Refusal>> {
+    prove(bytes, keyring, Some(artifact), now)
+}
+
+/// As [`in_release`], of all the files that it lists; its path is the first one's.
+pub(crate) fn any_of(
+    bytes: &[u8],
+    keyring: &Keyring,
+    now: Instant,
+) -> Result<Proven<SignedRelease>, Box<Refusal>> {
+    prove(bytes, keyring, None, now)
+}
+
+fn prove(
+    bytes: &[u8],
+    keyring: &Keyring,
+    artifact: Option<&[Digest]>,
+    now: Instant,
+) -> Result<Proven<SignedRelease>, Box<Refusal>> {
     let document = Digest::sha256(bytes);
     let mut checks = Vec::new();
     match run(bytes, keyring, artifact, now, &mut checks) {
@@ -62,14 +80,16 @@ pub fn in_release(
             document,
             key: None,
         }),
-        Err(fault) => Err(Refusal::after(checks, ORDER, fault, document, artifact.to_vec())),
+        Err(fault) => {
+            Err(Refusal::after(checks, ORDER, fault, document, artifact.unwrap_or_default().to_vec()))
+        }
     }
 }
 
 fn run(
     bytes: &[u8],
     keyring: &Keyring,
-    artifact: &[Digest],
+    artifact: Option<&[Digest]>,
     now: Instant,
     checks: &mut Vec<Check>,
 ) -> Result<(SignedRelease, Digest), (Code, String)> {
@@ -119,7 +139,9 @@ fn run(
             checks.push(Check::skipped("valid-until", "the archive states none: an older one cannot be told"))
         }
     }
-    let Some(file) = release.files.iter().find(|file| artifact.contains(&file.digest)) else {
+    let Some(file) =
+        release.files.iter().find(|file| artifact.is_none_or(|artifact| artifact.contains(&file.digest)))
+    else {
         return Err((Code::SubjectMissing, format!("it is not among the {} files", release.files.len())));
     };
     checks.push(Check::passed("listed", format!("{}, {} bytes", file.path.escape_debug(), file.size)));

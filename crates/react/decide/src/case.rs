@@ -48,6 +48,7 @@ struct Signer {
 #[serde(deny_unknown_fields)]
 struct Proof {
     signer: Signer,
+    form: Option<String>,
     predicate_type: Option<String>,
     predicate: Option<Value>,
     proven_at: Option<Instant>,
@@ -179,6 +180,7 @@ impl Proof {
         let number = |index: usize| u64::try_from(index).unwrap_or(u64::MAX);
         ProofFact {
             record: number(index),
+            form: self.form.as_deref(),
             signer,
             predicate_type: self.predicate_type.as_deref(),
             predicate: self.predicate.as_ref(),

@@ -19,6 +19,8 @@ pub(crate) struct Facts<'a> {
 #[derive(Debug)]
 pub(crate) struct ProofFact<'a> {
     pub(crate) record: u64,
+    /// Which form of evidence it came in, where it is no bundle.
+    pub(crate) form: Option<&'a str>,
     pub(crate) signer: &'a Identity,
     pub(crate) predicate_type: Option<&'a str>,
     pub(crate) predicate: Option<&'a Value>,
@@ -60,6 +62,7 @@ impl<'a> ProofFact<'a> {
         let statement = claim.statement();
         Self {
             record: proof.index(),
+            form: claim.form().map(linkward_prove::Form::name),
             signer: value.signer(),
             predicate_type: statement.map(|statement| statement.predicate_type.as_str()),
             predicate: statement.map(|statement| &statement.predicate),
@@ -89,6 +92,7 @@ impl<'a> ProofFact<'a> {
             self.extensions.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
         let mut value = json!({
             "record": self.record,
+            "form": self.form,
             "signer": self.signer,
             "predicate_type": self.predicate_type,
             "predicate": self.predicate.filter(|_| self.sbom.is_none()),

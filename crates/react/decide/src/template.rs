@@ -11,6 +11,10 @@ pub const TEMPLATES: &[Template] = &[
     Template { name: "firmware", text: include_str!("../../../../policies/firmware/policy.yaml") },
     Template { name: "legacy", text: include_str!("../../../../policies/legacy/policy.yaml") },
     Template {
+        name: "notation-images",
+        text: include_str!("../../../../policies/notation-images/policy.yaml"),
+    },
+    Template {
         name: "npm-trusted-publisher",
         text: include_str!("../../../../policies/npm-trusted-publisher/policy.yaml"),
     },

@@ -80,6 +80,24 @@ pub fn notation(
     artifact: &[Digest],
     now: Instant,
 ) -> Result<Proven<NotationSignature>, Box<Refusal>> {
+    prove(bytes, trust, Some(artifact), now)
+}
+
+/// As [`notation`], of whatever artifact the signature names.
+pub(crate) fn named_by_itself(
+    bytes: &[u8],
+    trust: &NotationTrust,
+    now: Instant,
+) -> Result<Proven<NotationSignature>, Box<Refusal>> {
+    prove(bytes, trust, None, now)
+}
+
+fn prove(
+    bytes: &[u8],
+    trust: &NotationTrust,
+    artifact: Option<&[Digest]>,
+    now: Instant,
+) -> Result<Proven<NotationSignature>, Box<Refusal>> {
     let document = Digest::sha256(bytes);
     let mut checks = Vec::new();
     match run(bytes, trust, artifact, now, &mut checks) {
@@ -97,7 +115,11 @@ pub fn notation(
             document,
             key: None,
         }),
-        Err(fault) => Err(Refusal::after(checks, ORDER, fault, document, artifact.to_vec())),
+        Err(fault) => {
+            let claimed = || Envelope::parse(bytes).map(|envelope| vec![envelope.target.digest]);
+            let subjects = artifact.map_or_else(|| claimed().unwrap_or_default(), <[Digest]>::to_vec);
+            Err(Refusal::after(checks, ORDER, fault, document, subjects))
+        }
     }
 }
 
@@ -111,7 +133,7 @@ struct Found {
 fn run(
     bytes: &[u8],
     trust: &NotationTrust,
-    artifact: &[Digest],
+    artifact: Option<&[Digest]>,
     now: Instant,
     checks: &mut Vec<Check>,
 ) -> Result<Found, (Code, String)> {
@@ -206,7 +228,7 @@ fn run(
     }
 
     let target = envelope.target;
-    if !artifact.contains(&target.digest) {
+    if artifact.is_some_and(|artifact| !artifact.contains(&target.digest)) {
         return Err((Code::DigestMismatch, format!("it was made for {}", target.digest)));
     }
     passed(format!("{}, {} bytes", target.digest, target.size));

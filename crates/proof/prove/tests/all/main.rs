@@ -7,6 +7,7 @@ mod bundles;
 mod commits;
 mod conformance;
 mod formats;
+mod forms;
 mod hostile;
 mod in_toto;
 mod instance;
