@@ -246,7 +246,7 @@ pub(crate) fn difference(path: &Path, other: &Path, below: u64) -> rusqlite::Res
     for (what, table, limit) in [
         ("records", "records", "idx < ?1"),
         ("terms", "terms", "idx < ?1"),
-        ("blobs", "blobs", "?1 >= 0 and digest in (select blob from main.records)"),
+        ("blobs", "blobs", "digest in (select blob from main.records where idx < ?1)"),
     ] {
         for (one, two) in [("main", "other"), ("other", "main")] {
             let sql = format!(
