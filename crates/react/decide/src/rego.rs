@@ -21,6 +21,12 @@ const MAX_INPUT: usize = 4 << 20;
 /// and what is held up would come out undecided.
 const LIMIT: Duration = Duration::from_secs(1);
 
+/// What one evaluation may hold in memory beyond what the process held when it began: asked after every step. What other
+/// threads take meanwhile counts too, so it is far above what real ones need.
+const MAX_MEMORY: u64 = 256 << 20;
+/// Longest text that one call makes; such a call is one step.
+const MAX_TEXT: usize = 16 << 20;
+
 /// Functions that a module may call.
 const FUNCTIONS: &[&str] = &[
     "abs",
@@ -116,6 +122,7 @@ impl Rego {
             limit: LIMIT,
             check_interval: NonZeroU32::MIN,
         });
+        bound(&mut engine).map_err(|error| fault(&error))?;
         let package =
             engine.add_policy("policy.rego".to_owned(), text.to_owned()).map_err(|error| fault(&error))?;
         if package != "data.linkward" {
@@ -159,10 +166,18 @@ fn evaluate(engine: &mut Engine, input: Json) -> Answer {
     if larger(&input, MAX_INPUT) {
         return Answer::Failed(format!("the facts are larger than {MAX_INPUT} bytes"));
     }
+    let held = mimalloc::allocation_stats_snapshot().0.allocated;
+    regorus::set_global_memory_limit(Some(held.saturating_add(MAX_MEMORY)));
     engine.set_input(Value::from(input));
     let found = match engine.eval_query("data.linkward".to_owned(), false) {
         Ok(results) => results,
-        Err(error) => return Answer::Failed(short(&error)),
+        Err(error) => {
+            let memory = error.chain().any(|cause| {
+                matches!(cause.downcast_ref(), Some(regorus::LimitError::MemoryLimitExceeded { .. }))
+            });
+            let what = format!("it needs more than {} MiB of memory", MAX_MEMORY >> 20);
+            return Answer::Failed(if memory { what } else { short(&error) });
+        }
     };
     let value = found.result.first().and_then(|result| result.expressions.first()).map(|it| it.value.clone());
     let Some(value) = value else { return Answer::Unknown(Vec::new()) };
@@ -175,6 +190,40 @@ fn evaluate(engine: &mut Engine, input: Json) -> Answer {
         (.., Some(Value::Bool(true))) => Answer::Allow,
         _ => Answer::Unknown(Vec::new()),
     }
+}
+
+/// Puts our own in the place of the two functions whose result can be the product of what they are given.
+fn bound(engine: &mut Engine) -> anyhow::Result<()> {
+    engine.add_extension("concat".to_owned(), 2, Box::new(concat))?;
+    engine.add_extension("replace".to_owned(), 3, Box::new(replace))
+}
+
+fn fits(bytes: Option<usize>) -> anyhow::Result<()> {
+    if bytes.is_some_and(|bytes| bytes <= MAX_TEXT) {
+        return Ok(());
+    }
+    anyhow::bail!("error: a text would be longer than {} MiB", MAX_TEXT >> 20)
+}
+
+fn concat(arguments: Vec<Value>) -> anyhow::Result<Value> {
+    let [delimiter, collection] = arguments.as_slice() else { anyhow::bail!("error: `concat` takes two") };
+    let delimiter = delimiter.as_string()?;
+    let parts = match collection {
+        Value::Array(list) => list.iter().map(Value::as_string).collect::<Result<Vec<_>, _>>()?,
+        set => set.as_set()?.iter().map(Value::as_string).collect::<Result<Vec<_>, _>>()?,
+    };
+    let between = delimiter.len().checked_mul(parts.len());
+    fits(parts.iter().try_fold(between, |sum, part| Some(sum?.checked_add(part.len()))).flatten())?;
+    let parts: Vec<&str> = parts.iter().map(|part| part.as_ref()).collect();
+    Ok(Value::from(parts.join(delimiter.as_ref())))
+}
+
+fn replace(arguments: Vec<Value>) -> anyhow::Result<Value> {
+    let [text, old, new] = arguments.as_slice() else { anyhow::bail!("error: `replace` takes three") };
+    let (text, old, new) = (text.as_string()?, old.as_string()?, new.as_string()?);
+    let places = text.matches(old.as_ref()).count();
+    fits(places.checked_mul(new.len()).and_then(|more| more.checked_add(text.len())))?;
+    Ok(Value::from(text.replace(old.as_ref(), new.as_ref())))
 }
 
 /// Whether a value takes more bytes of JSON than this; nothing is written to find out.

@@ -100,6 +100,54 @@ fn it_ends_in_time_and_is_then_undecided() {
     assert!(started.elapsed() < Duration::from_secs(60));
 }
 
+/// Each of these doubles, multiplies or copies until there is no memory left.
+#[test]
+fn it_ends_within_its_memory_and_is_then_undecided() {
+    let repeated = |next: &str| {
+        let mut body = "allow if {\n\tx0 := input.text\n".to_owned();
+        for step in 0..200 {
+            let next = next.replace('X', &format!("x{step}"));
+            body.push_str(&format!("\tx{} := {next}\n", step + 1));
+        }
+        body + "\tcount(x200) > 0\n}"
+    };
+    for (text, next, says) in [
+        (1000, "concat(\"\", [X, X])", "longer than"),
+        (1000, "replace(X, \"a\", X)", "longer than"),
+        (1000, "concat(X, [\"a\", X, \"b\"])", "longer than"),
+        (3 << 20, "replace(X, \"b\", \"c\")", "of memory"),
+    ] {
+        // Not within the second: this is about memory, and a busy machine takes its time.
+        let mut engine = compiled(&repeated(next)).engine.clone();
+        let timer = ExecutionTimerConfig { limit: Duration::from_secs(60), check_interval: NonZeroU32::MIN };
+        engine.set_execution_timer_config(timer);
+        let answer = evaluate(&mut engine, json!({ "text": "a".repeat(text) }));
+        let Answer::Failed(why) = answer else { panic!("{answer:?}: {next}") };
+        assert!(why.contains(says), "{why}: {next}");
+    }
+}
+
+/// The two functions that are ours do what OPA's do.
+#[test]
+fn texts_are_put_together_as_in_opa() {
+    for (call, result) in [
+        ("concat(\",\", [\"b\", \"a\"])", "\"b,a\""),
+        ("concat(\",\", {\"b\", \"a\"})", "\"a,b\""),
+        ("concat(\"\", [])", "\"\""),
+        ("replace(\"aXbX\", \"X\", \"--\")", "\"a--b--\""),
+        ("replace(\"ab\", \"\", \"-\")", "\"-a-b-\""),
+        ("replace(\"ab\", \"x\", \"-\")", "\"ab\""),
+    ] {
+        assert_eq!(
+            compiled(&format!("allow if {call} == {result}")).answer(json!({})),
+            Answer::Allow,
+            "{call}"
+        );
+    }
+    let wrong = compiled("allow if concat(\",\", input.list) == \"\"").answer(json!({ "list": [1] }));
+    assert!(matches!(wrong, Answer::Failed(_)), "{wrong:?}");
+}
+
 #[test]
 fn facts_beyond_the_limit_are_undecided() {
     let rego = compiled("allow if true");
