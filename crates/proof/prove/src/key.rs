@@ -205,7 +205,10 @@ impl PublicKey {
     pub fn signed_digest(&self, message: &Digest, signature: &[u8]) -> Option<bool> {
         let algorithm = digest_algorithm(message.algorithm());
         if self.kind == Kind::Ed25519 {
-            return None;
+            // Ed25519ph is over a digest, and over none but this.
+            let prehashed = message.algorithm() == Algorithm::Sha512;
+            return prehashed
+                .then(|| crate::eddsa::verify_prehashed(&self.raw, message.as_bytes(), signature));
         }
         if let Some(table) = self.table() {
             return Some(table.verify(message.as_bytes(), signature));
@@ -214,6 +217,12 @@ impl PublicKey {
         Some(self.algorithms(message.algorithm()).iter().any(|algorithm| {
             UnparsedPublicKey::new(*algorithm, &self.raw).verify_digest(&imported, signature).is_ok()
         }))
+    }
+
+    /// Whether the signature is Ed25519ph of the message; other keys hash it anyway.
+    pub(crate) fn signed_prehashed(&self, message: &[u8], signature: &[u8]) -> bool {
+        let digest = digest::digest(&digest::SHA512, message);
+        self.kind == Kind::Ed25519 && crate::eddsa::verify_prehashed(&self.raw, digest.as_ref(), signature)
     }
 
     /// The hash that goes with the key's type.

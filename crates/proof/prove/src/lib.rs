@@ -11,6 +11,7 @@ mod cms;
 mod commit;
 mod der;
 mod ecdsa;
+mod eddsa;
 mod extension;
 mod forms;
 mod in_toto;

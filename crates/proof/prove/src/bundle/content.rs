@@ -223,6 +223,7 @@ pub(super) fn signed(
             let fits = |bytes: &[u8]| {
                 let stated = digest.map(|digest| digest.algorithm());
                 key.signed(bytes, signature)
+                    || key.signed_prehashed(bytes, signature)
                     || stated.is_some_and(|hash| key.signed_with(hash, bytes, signature))
             };
             let mut digests = match bytes {

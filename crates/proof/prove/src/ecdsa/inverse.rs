@@ -20,7 +20,7 @@ struct Steps {
 }
 
 /// The inverse of `a`, which is below the odd prime `modulus` and not zero. `L` limbs of 62 bits hold a sign besides.
-pub(super) fn inverse<const N: usize, const L: usize>(a: &[u64; N], modulus: &[u64; N]) -> [u64; N] {
+pub(crate) fn inverse<const N: usize, const L: usize>(a: &[u64; N], modulus: &[u64; N]) -> [u64; N] {
     let modulus = split::<N, L>(modulus);
     // 1 / modulus modulo 2^62.
     let inverse = super::residue::negative_inverse(modulus[0] as u64).wrapping_neg() & MASK;

@@ -4,9 +4,9 @@
 //! It verifies and nothing else: every input is public, no step is made to take the same time. SEC 1, 4.1.4; FIPS 186-5,
 //! 6.4.2. A signature is read as strictly as aws-lc reads it, which verifies for all other keys.
 
-mod inverse;
+pub(crate) mod inverse;
 mod point;
-mod residue;
+pub(crate) mod residue;
 #[cfg(test)]
 mod tests;
 

@@ -8,7 +8,7 @@
 )]
 
 /// The number that these big-endian bytes spell, where it has room.
-pub(super) fn from_bytes<const N: usize>(bytes: &[u8]) -> Option<[u64; N]> {
+pub(crate) fn from_bytes<const N: usize>(bytes: &[u8]) -> Option<[u64; N]> {
     let mut limbs = [0u64; N];
     let mut chunks = bytes.rchunks(8);
     for limb in &mut limbs {
@@ -17,7 +17,7 @@ pub(super) fn from_bytes<const N: usize>(bytes: &[u8]) -> Option<[u64; N]> {
     chunks.next().is_none().then_some(limbs)
 }
 
-pub(super) fn less<const N: usize>(a: &[u64; N], b: &[u64; N]) -> bool {
+pub(crate) fn less<const N: usize>(a: &[u64; N], b: &[u64; N]) -> bool {
     a.iter().rev().lt(b.iter().rev())
 }
 
@@ -89,8 +89,8 @@ pub(super) const fn negative_inverse(odd: u64) -> u64 {
     value.wrapping_neg()
 }
 
-/// An odd prime of `64 N` bits, whose highest bit is set. Residues are below it; `mul` divides by 2^(64 N) besides.
-pub(super) trait Modulus<const N: usize> {
+/// An odd prime of not more than `64 N` bits. Residues are below it; `mul` divides by 2^(64 N) besides.
+pub(crate) trait Modulus<const N: usize> {
     const MODULUS: [u64; N];
     const NEGATIVE_INVERSE: u64 = negative_inverse(Self::MODULUS[0]);
     /// What stands for one: 2^(64 N).

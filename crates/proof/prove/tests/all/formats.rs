@@ -251,3 +251,40 @@ fn keys_count_within_their_time() {
     assert_eq!(run(&timeless, &[dated(&new, around)]), Some(Code::KeyExpired));
     assert_eq!(run(&timeless, &[dated(&new, valid(at("2025-12-01T00:00:00Z"), None))]), None);
 }
+
+/// A key that signs the SHA-512 of an artifact (Ed25519ph): by the file, and by that digest alone.
+#[test]
+fn a_message_by_an_ed25519ph_key() {
+    use linkward_prove::{PublicKey, TrustRoots};
+
+    // Made by Go's crypto/ed25519 with `Options{Hash: crypto.SHA512}`, from the seed 1, 2, ... 32, of "artifact\n".
+    const KEY: &str = "79b5562e8fe654f94078b112e8a98ba7901f853ae695bed7e0e3910bad049664";
+    const SIGNATURE: &str = "6f56400327985d49745117ec59e4e384f71c0b5eb7d179941f8194224f6aa582\
+                             e19a8989a89e62c52450e51b829a2205dccad00cd13f902fc3d975606cb5970d";
+    let hex = |text: &str| -> Vec<u8> {
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    };
+    let encoded = |bytes: &[u8]| base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes);
+    let spki = [hex("302a300506032b6570032100"), hex(KEY)].concat();
+    let key = PublicKey::from_spki(&spki).unwrap();
+    let of = |bytes: &[u8]| Digest::of(Algorithm::Sha512, bytes);
+    let root = r#"{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}"#;
+    let roots = TrustRoots::parse(root.as_bytes()).unwrap();
+    let document = json!({
+        "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+        "verificationMaterial": { "publicKey": { "hint": "" } },
+        "messageSignature": {
+            "messageDigest": { "algorithm": "SHA2_512", "digest": encoded(of(b"artifact\n").as_bytes()) },
+            "signature": encoded(&hex(SIGNATURE)),
+        },
+    })
+    .to_string();
+    let judge = |artifact: Artifact<'_>| {
+        bundle(document.as_bytes(), &roots, Signer::Key(&key), artifact, NOW).map_err(|refusal| refusal.code)
+    };
+    assert!(judge(Artifact::Bytes(b"artifact\n")).is_ok(), "{:?}", judge(Artifact::Bytes(b"artifact\n")));
+    assert!(judge(Artifact::Digests(&[of(b"artifact\n")])).is_ok());
+    assert_eq!(judge(Artifact::Bytes(b"artifact")).err(), Some(Code::DigestMismatch));
+    assert_eq!(judge(Artifact::Digests(&[Digest::sha256(b"artifact\n")])).err(), Some(Code::KeyUnsupported));
+    assert_eq!(key.signed_digest(&of(b"artifact"), &hex(SIGNATURE)), Some(false));
+}
