@@ -286,5 +286,12 @@ fn a_message_by_an_ed25519ph_key() {
     assert!(judge(Artifact::Digests(&[of(b"artifact\n")])).is_ok());
     assert_eq!(judge(Artifact::Bytes(b"artifact")).err(), Some(Code::DigestMismatch));
     assert_eq!(judge(Artifact::Digests(&[Digest::sha256(b"artifact\n")])).err(), Some(Code::KeyUnsupported));
+    // The digest is a hint: without it the file says what was signed.
+    let hint = format!(r#"{{"algorithm":"SHA2_512","digest":"{}"}}"#, encoded(of(b"artifact\n").as_bytes()));
+    let empty = document.replace(&hint, "{}");
+    assert_ne!(empty, document);
+    let judge = |bytes| bundle(empty.as_bytes(), &roots, Signer::Key(&key), Artifact::Bytes(bytes), NOW);
+    assert!(judge(b"artifact\n").is_ok());
+    assert_eq!(judge(b"artifact").err().map(|refusal| refusal.code), Some(Code::SignatureMismatch));
     assert_eq!(key.signed_digest(&of(b"artifact"), &hex(SIGNATURE)), Some(false));
 }
