@@ -205,10 +205,10 @@ impl PublicKey {
     pub fn signed_digest(&self, message: &Digest, signature: &[u8]) -> Option<bool> {
         let algorithm = digest_algorithm(message.algorithm());
         if self.kind == Kind::Ed25519 {
-            // Ed25519ph is over a digest, and over none but this.
-            let prehashed = message.algorithm() == Algorithm::Sha512;
-            return prehashed
-                .then(|| crate::eddsa::verify_prehashed(&self.raw, message.as_bytes(), signature));
+            // Ed25519ph is over a digest, and over none but this. Where it is none, it may still be one of the message.
+            let prehashed = message.algorithm() == Algorithm::Sha512
+                && crate::eddsa::verify_prehashed(&self.raw, message.as_bytes(), signature);
+            return prehashed.then_some(true);
         }
         if let Some(table) = self.table() {
             return Some(table.verify(message.as_bytes(), signature));

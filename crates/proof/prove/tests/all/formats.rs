@@ -293,5 +293,18 @@ fn a_message_by_an_ed25519ph_key() {
     let judge = |bytes| bundle(empty.as_bytes(), &roots, Signer::Key(&key), Artifact::Bytes(bytes), NOW);
     assert!(judge(b"artifact\n").is_ok());
     assert_eq!(judge(b"artifact").err().map(|refusal| refusal.code), Some(Code::SignatureMismatch));
-    assert_eq!(key.signed_digest(&of(b"artifact"), &hex(SIGNATURE)), Some(false));
+    // Of another digest it is no Ed25519ph signature; whether it is one of a message, no digest tells.
+    assert_eq!(key.signed_digest(&of(b"artifact"), &hex(SIGNATURE)), None);
+    // The other kind, over the message itself, as cosign makes it: by the file alone.
+    let seed: [u8; 32] = std::array::from_fn(|place| place as u8 + 1);
+    let pair = aws_lc_rs::signature::Ed25519KeyPair::from_seed_unchecked(&seed).unwrap();
+    let own = encoded(pair.sign(b"artifact\n").as_ref());
+    let pure = empty.replace(&encoded(&hex(SIGNATURE)), &own);
+    let judge = |artifact: Artifact<'_>| {
+        let judged = bundle(pure.as_bytes(), &roots, Signer::Key(&key), artifact, NOW);
+        judged.map(|proven| proven.claim().subjects().len()).map_err(|refusal| refusal.code)
+    };
+    assert_eq!(judge(Artifact::Bytes(b"artifact\n")), Ok(1));
+    assert_eq!(judge(Artifact::Bytes(b"artifact")), Err(Code::SignatureMismatch));
+    assert_eq!(judge(Artifact::Digests(&[of(b"artifact\n")])), Err(Code::KeyUnsupported));
 }
