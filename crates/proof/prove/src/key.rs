@@ -221,8 +221,8 @@ impl PublicKey {
 
     /// Whether the signature is Ed25519ph of the message; other keys hash it anyway.
     pub(crate) fn signed_prehashed(&self, message: &[u8], signature: &[u8]) -> bool {
-        let digest = digest::digest(&digest::SHA512, message);
-        self.kind == Kind::Ed25519 && crate::eddsa::verify_prehashed(&self.raw, digest.as_ref(), signature)
+        let digest = || digest::digest(&digest::SHA512, message);
+        self.kind == Kind::Ed25519 && crate::eddsa::verify_prehashed(&self.raw, digest().as_ref(), signature)
     }
 
     /// The hash that goes with the key's type.

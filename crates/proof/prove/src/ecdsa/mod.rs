@@ -19,7 +19,7 @@ use crate::der::{self, Reader};
 
 /// After so many signatures a table has earned what it costs to make.
 const USES: u32 = 64;
-/// KeyTable alive at once in this process, of 270 KB (P-256) or 600 KB (P-384) each. Further keys go on without.
+/// Tables alive at once in this process, of 270 KB (P-256) or 600 KB (P-384) each. Further keys go on without.
 const TABLES: u32 = 32;
 
 static ALIVE: AtomicU32 = AtomicU32::new(0);
