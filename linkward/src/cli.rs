@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use linkward_model::Environment;
 use linkward_prove::{AtLeast, Expected};
 
+use crate::later::Later;
+
 /// Keeps every link of a software supply chain verified, from commit to running process.
 #[derive(Debug, Parser)]
 #[command(name = "linkward", version, max_term_width = 100, after_help = EXITS)]
@@ -34,119 +36,117 @@ pub(crate) enum Format {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Take a project through the chain, show the verdicts, then serve console, API, log and admission webhook
-    Up(Up),
+    Up(Later<Up>),
     /// Run a build step, record it, and sign its provenance
-    Run(Run),
+    Run(Later<Run>),
     /// Say whether an artifact may be used: exit code 0, 1 or 3
-    Check(Check),
+    Check(Later<Check>),
     /// Sign an artifact, log the signature, write the bundle: with this home's artifact key, an identity, or a key
-    Sign(Sign),
+    Sign(Later<Sign>),
     /// Sign a statement about an artifact, log the signature, write the bundle
-    Attest(Attest),
+    Attest(Later<Attest>),
     /// Attach bundles and SBOMs to an image in a registry, as its referrers
-    Attach(Attach),
+    Attach(Later<Attach>),
     /// List what is attached to an image, and fetch it: exit code 3 where nothing is
-    Attached(Attached),
+    Attached(Later<Attached>),
     /// Signatures that wait for a log
     #[command(subcommand)]
-    Spool(SpoolCommand),
+    Spool(Later<SpoolCommand>),
     /// The private Sigstore of this home
     #[command(subcommand)]
-    Sigstore(SigstoreCommand),
+    Sigstore(Later<SigstoreCommand>),
     /// Replace a key of the private Sigstore; what it signed stays proven
-    Rotate(Rotate),
+    Rotate(Later<Rotate>),
     /// Verify Sigstore bundles, in-toto layouts, Notary Project signatures, Debian archives, RPM and Alpine packages offline
-    Verify(Verify),
+    Verify(Later<Verify>),
     /// Put private keys under a passphrase, or take them out
     #[command(subcommand)]
-    Key(KeyCommand),
+    Key(Later<KeyCommand>),
     /// Trust roots that a repository keeps current
     #[command(subcommand)]
-    Trust(crate::trust::TrustCommand),
+    Trust(Later<crate::trust::TrustCommand>),
     /// Replay a verdict from the log alone and show its chain of evidence
-    Explain(Explain),
+    Explain(Later<Explain>),
     /// Record evidence that somebody else made: bundles, attestations, SBOMs
     #[command(subcommand)]
-    Evidence(EvidenceCommand),
+    Evidence(Later<EvidenceCommand>),
     /// The transparency log
     #[command(subcommand)]
-    Log(LogCommand),
+    Log(Later<LogCommand>),
     /// Follow a tlog-tiles or Rekor v2 log: is it one and the same, and who signs in it
-    Monitor(crate::monitor::Monitor),
+    Monitor(Later<crate::monitor::Monitor>),
     /// This home as a witness of other logs, and the witnesses that its own logs ask
     Witness,
     /// Copy the home into a folder, also while a daemon uses it
-    Backup(crate::backup::Backup),
+    Backup(Later<crate::backup::Backup>),
     /// Make a home from a backup; it goes on under new logs, which name the old ones
-    Restore(crate::backup::Restore),
+    Restore(Later<crate::backup::Restore>),
     /// The record as a whole
     #[command(subcommand)]
-    Record(RecordCommand),
+    Record(Later<RecordCommand>),
     /// Documents that are deleted when their time has come
     #[command(subcommand)]
-    Retention(crate::retention::RetentionCommand),
+    Retention(Later<crate::retention::RetentionCommand>),
     /// Legal holds: documents that stay whatever their age
     #[command(subcommand)]
-    Hold(crate::retention::HoldCommand),
+    Hold(Later<crate::retention::HoldCommand>),
     /// The Kubernetes admission gate
     #[command(subcommand)]
-    Admit(crate::admit::AdmitCommand),
+    Admit(Later<crate::admit::AdmitCommand>),
     /// Revoke what passed once, or take a revocation back
     #[command(subcommand)]
-    Revoke(crate::revoke::RevokeCommand),
+    Revoke(Later<crate::revoke::RevokeCommand>),
     /// The deployment ledger
     #[command(subcommand)]
-    Deploy(crate::deploy::DeployCommand),
+    Deploy(Later<crate::deploy::DeployCommand>),
     /// The newest revision of a workload that is safe to go back to, by what is true today
-    Rollback(crate::rollback::Rollback),
+    Rollback(Later<crate::rollback::Rollback>),
     /// Build again everything that something bad went into, in order, and prove every result
-    Rebuild {
-        #[command(subcommand)]
-        command: crate::rebuild::RebuildCommand,
-    },
+    #[command(subcommand)]
+    Rebuild(Later<crate::rebuild::RebuildCommand>),
     /// Whether a canary may go on: its integrity first, then its errors
-    Canary(crate::deploy::Canary),
+    Canary(Later<crate::deploy::Canary>),
     /// The policy
     #[command(subcommand)]
-    Policy(crate::policy::PolicyCommand),
+    Policy(Later<crate::policy::PolicyCommand>),
     /// Notice attacks: events in, findings out
     #[command(subcommand)]
-    Detect(crate::detect::DetectCommand),
+    Detect(Later<crate::detect::DetectCommand>),
     /// Tokens that open the console and its API
     #[command(subcommand)]
-    Token(crate::token::TokenCommand),
+    Token(Later<crate::token::TokenCommand>),
     /// The ten measures against their targets, counted from the record
-    Measures(crate::measures::Measures),
+    Measures(Later<crate::measures::Measures>),
     /// The checklists and the maturity ladder, answered from the record
     Assess,
     /// Print the SBOM of a project's lockfiles, CycloneDX 1.6 JSON
-    Sbom(crate::sbom::Sbom),
+    Sbom(Later<crate::sbom::Sbom>),
     /// What a VEX document says of a vulnerability in a component of a product
-    Vex(crate::vex::Vex),
+    Vex(Later<crate::vex::Vex>),
     /// Which recorded projects and artifacts contain a package
-    Why(Why),
+    Why(Later<Why>),
     /// Say of every component whether advisories know it to be bad
-    Scan(crate::scan::Args),
+    Scan(Later<crate::scan::Args>),
     /// What was ever recorded of an advisory or a range of versions: exit code 1 where something is affected
-    Affected(crate::affected::Args),
+    Affected(Later<crate::affected::Args>),
     /// What changed between two lockfiles, SBOMs or folders, and whether it may be trusted
-    Diff(crate::diff::Args),
+    Diff(Later<crate::diff::Args>),
     /// Look at CI workflows, package manifests and text for what attackers use
-    Inspect(crate::inspect::Args),
+    Inspect(Later<crate::inspect::Args>),
     /// The advisory database that `scan` compares with
     #[command(subcommand)]
-    Advisory(crate::advisory::Command),
+    Advisory(Later<crate::advisory::Command>),
     /// What a reason code means and what to do
-    Code(CodeArgs),
+    Code(Later<CodeArgs>),
     /// Verify by the sigstore-conformance protocol
     #[command(hide = true)]
-    VerifyBundle(VerifyBundle),
+    VerifyBundle(Later<VerifyBundle>),
     /// Sign by the sigstore-conformance protocol
     #[command(hide = true)]
-    SignBundle(SignBundle),
+    SignBundle(Later<SignBundle>),
     /// The process that holds the keys; started by the others
     #[command(hide = true)]
-    Signer(SignerArgs),
+    Signer(Later<SignerArgs>),
     /// The process that loads a PKCS#11 module; started by the one that signs
     #[command(hide = true)]
     Pkcs11Holder,

@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::access::Access;
 use crate::cli::{self, Cli, Command, EvidenceCommand, Format, LogCommand, RecordCommand};
 use crate::home::Home;
+use crate::later::Later;
 use crate::table::{self, Style};
 use crate::wire::{Checked, Document, Explanation, Failure, Outcome, Replay, Request, Submitted};
 use crate::{policy, sbom, up, verify, vex};
@@ -40,11 +41,11 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Sigstore(command) => crate::sigstore::run(&command, home, format),
         Command::Rotate(args) => crate::sigstore::rotate(&args, home, format),
         Command::Verify(args) => verify::verify(&args, home, format),
-        Command::Trust(command) => crate::trust::run(command, home, format),
+        Command::Trust(command) => crate::trust::run(command.0, home, format),
         Command::VerifyBundle(args) => verify::conformance(&args),
         Command::SignBundle(args) => crate::instance::conformance(&args, home),
         Command::Explain(args) => explain(&args.id, home, format),
-        Command::Evidence(EvidenceCommand::Add { files, link_dir }) => {
+        Command::Evidence(Later(EvidenceCommand::Add { files, link_dir })) => {
             evidence(&files, link_dir.as_deref(), home, format)
         }
         Command::Log(command) => log(&command, home, format),
@@ -52,13 +53,13 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Witness => crate::witness::show(home, format),
         Command::Backup(args) => crate::backup::backup(&args, home, format),
         Command::Restore(args) => crate::backup::restore(&args, home, format),
-        Command::Record(RecordCommand::Rebuild { to }) => rebuild(&to, home, format),
+        Command::Record(Later(RecordCommand::Rebuild { to })) => rebuild(&to, home, format),
         Command::Retention(command) => crate::retention::retention(&command, home, format),
-        Command::Hold(command) => crate::retention::hold(command, home, format),
-        Command::Admit(command) => crate::admit::admit(command, home, format),
-        Command::Revoke(command) => crate::revoke::revoke(command, home, format),
-        Command::Deploy(command) => crate::deploy::deploy(command, home, format),
-        Command::Rebuild { command } => crate::rebuild::rebuild(command, home, format),
+        Command::Hold(command) => crate::retention::hold(command.0, home, format),
+        Command::Admit(command) => crate::admit::admit(command.0, home, format),
+        Command::Revoke(command) => crate::revoke::revoke(command.0, home, format),
+        Command::Deploy(command) => crate::deploy::deploy(command.0, home, format),
+        Command::Rebuild(command) => crate::rebuild::rebuild(command.0, home, format),
         Command::Rollback(args) => crate::rollback::rollback(&args, home, format),
         Command::Canary(args) => crate::deploy::canary(&args, home, format),
         Command::Policy(command) => policy::run(&command, home, format),

@@ -23,6 +23,7 @@ mod inspect;
 mod instance;
 mod issuers;
 mod keys;
+mod later;
 mod layout;
 mod log_proof;
 mod login;

@@ -221,7 +221,7 @@ fn one_licence(licence: &Field<'_>) -> Result<(), Fault> {
         (Some(_), Some(name)) => Err(name.fault("stands beside `id`; there may be one of them")),
         (None, None) => Err(licence.fault("has neither `id` nor `name`")),
         (None, Some(name)) => name.text().map(drop),
-        (Some(id), None) if spdx::license_id(id.text()?).is_some() => Ok(()),
+        (Some(id), None) if super::on_the_spdx_list(id.text()?) => Ok(()),
         (Some(id), None) => Err(id.fault(format!("`{}` is not on the SPDX list of licences", id.text()?))),
     }
 }

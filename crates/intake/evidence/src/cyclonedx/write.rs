@@ -193,7 +193,7 @@ fn component(component: &Component) -> Value {
 
 /// By id where the SPDX list has it; as an expression where it stands alone, as 1.6 asks; else by name.
 fn licence(text: &str, of: usize) -> Value {
-    if spdx::license_id(text).is_some() {
+    if super::on_the_spdx_list(text) {
         json!({ "license": { "id": text } })
     } else if of == 1 && spdx::Expression::parse(text).is_ok() {
         json!({ "expression": text })
