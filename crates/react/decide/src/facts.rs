@@ -2,11 +2,13 @@
 //! verdict is made, of a case file when a policy is tested. Only the former becomes a verdict.
 
 use linkward_ledger::Recorded;
-use linkward_model::{Code, Digest, Identity, Instant};
+use linkward_model::{Identity, Instant};
 use linkward_prove::{Attestation, Proven};
-use serde_json::{Value, json};
+use regorus::Value;
+use serde_json::{Value as Json, json};
 
 use crate::decide::{Evidence, HistoryFact, Question, RefusalFact};
+use crate::rego::Room;
 
 #[derive(Debug, Default)]
 pub(crate) struct Facts<'a> {
@@ -23,7 +25,7 @@ pub(crate) struct ProofFact<'a> {
     pub(crate) form: Option<&'a str>,
     pub(crate) signer: &'a Identity,
     pub(crate) predicate_type: Option<&'a str>,
-    pub(crate) predicate: Option<&'a Value>,
+    pub(crate) predicate: Option<&'a Json>,
     pub(crate) proven_at: Option<Instant>,
     /// Host names and indices of the logs that are proven to hold it.
     pub(crate) logged: Vec<(&'a str, u64)>,
@@ -85,57 +87,85 @@ impl<'a> ProofFact<'a> {
     }
 
     /// As Rego sees it. An SBOM's own text stays out: it can be a hundred megabytes, and its sum is there.
-    pub(crate) fn to_value(&self) -> Value {
-        let logged: Vec<Value> =
-            self.logged.iter().map(|(origin, index)| json!({ "origin": origin, "index": index })).collect();
-        let extensions: serde_json::Map<String, Value> =
-            self.extensions.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
-        let mut value = json!({
-            "record": self.record,
-            "form": self.form,
-            "signer": self.signer,
-            "predicate_type": self.predicate_type,
-            "predicate": self.predicate.filter(|_| self.sbom.is_none()),
-            "proven_at": self.proven_at.map(Instant::millis),
-            "logged": logged,
-            "extensions": extensions,
-            "provenance": self.provenance.as_ref().map(|provenance| json!({
-                "builder": provenance.builder,
-                "build_type": provenance.build_type,
-                "materials": provenance.materials,
-                "exit_code": provenance.exit_code,
-                "finished": provenance.finished.map(Instant::millis),
-            })),
-            "sbom": self.sbom.map(|(components, gaps)| json!({ "components": components, "gaps": gaps })),
-        });
-        undefined(&mut value);
-        if let Some(provenance) = value.get_mut("provenance") {
-            undefined(provenance);
-        }
-        value
+    fn to_value(&self, room: &mut Room) -> Option<Value> {
+        let signer = serde_json::to_value(self.signer).ok()?;
+        let predicate = match self.predicate.filter(|_| self.sbom.is_none()) {
+            Some(predicate) => Some(room.value(predicate)?),
+            None => None,
+        };
+        let extensions: Option<Vec<(&str, Option<Value>)>> =
+            self.extensions.iter().map(|(name, value)| Some((*name, Some(room.text(value)?)))).collect();
+        let provenance = match &self.provenance {
+            Some(provenance) => Some(provenance.to_value(room)?),
+            None => None,
+        };
+        let sbom = match self.sbom {
+            Some((components, gaps)) => {
+                let gaps = room.list(gaps, |room, gap| room.text(gap))?;
+                Some(room.object([("components", Some(Value::from(components))), ("gaps", Some(gaps))])?)
+            }
+            None => None,
+        };
+        let logged = room.list(&self.logged, |room, (origin, index)| {
+            let origin = room.text(origin)?;
+            room.object([("origin", Some(origin)), ("index", Some(Value::from(*index)))])
+        })?;
+        let form = self.form.map(Value::from);
+        let kind = match self.predicate_type {
+            Some(kind) => Some(room.text(kind)?),
+            None => None,
+        };
+        let signer = room.value(&signer)?;
+        let extensions = room.object(extensions?)?;
+        room.object([
+            ("record", Some(Value::from(self.record))),
+            ("form", form),
+            ("signer", Some(signer)),
+            ("predicate_type", kind),
+            ("predicate", predicate),
+            ("proven_at", self.proven_at.map(Instant::millis).map(Value::from)),
+            ("logged", Some(logged)),
+            ("extensions", Some(extensions)),
+            ("provenance", provenance),
+            ("sbom", sbom),
+        ])
     }
 }
 
-/// What is absent is undefined in Rego; a null would be a value that functions stumble over.
-fn undefined(value: &mut Value) {
-    if let Some(object) = value.as_object_mut() {
-        object.retain(|_, value| !value.is_null());
+impl ProvenanceFact<'_> {
+    fn to_value(&self, room: &mut Room) -> Option<Value> {
+        let builder = room.text(self.builder)?;
+        let build_type = room.text(self.build_type)?;
+        let materials = room.list(&self.materials, |room, material| room.text(material))?;
+        room.object([
+            ("builder", Some(builder)),
+            ("build_type", Some(build_type)),
+            ("materials", Some(materials)),
+            ("exit_code", self.exit_code.map(Value::from)),
+            ("finished", self.finished.map(Instant::millis).map(Value::from)),
+        ])
     }
 }
 
-/// Everything that Rego sees: the question, the time, and the facts by accepted signers.
+/// Everything that Rego sees: the question, the time, and the facts by accepted signers. Made as Rego holds it, in one pass:
+/// facts are most of what an evaluation costs.
 pub(crate) fn input(
     question: &Question,
     facts: &Facts<'_>,
     trusted: &[&ProofFact<'_>],
     now: Instant,
-) -> Value {
-    let codes: Vec<Code> = facts.refusals.iter().map(|refusal| refusal.code).collect();
-    let digest: Digest = question.digest;
-    json!({
-        "artifact": { "digest": digest, "name": question.name, "environment": question.environment, "tenant": question.tenant },
-        "now": now.millis(),
-        "proofs": trusted.iter().map(|proof| proof.to_value()).collect::<Vec<_>>(),
-        "refusals": codes,
-    })
+) -> Option<Value> {
+    let mut room = Room::default();
+    let asked = json!({
+        "digest": question.digest, "name": question.name, "environment": question.environment, "tenant": question.tenant,
+    });
+    let artifact = room.value(&asked)?;
+    let proofs = room.list(trusted, |room, proof| proof.to_value(room))?;
+    let refusals = room.list(facts.refusals, |room, refusal| room.text(&refusal.code.to_string()))?;
+    room.object([
+        ("artifact", Some(artifact)),
+        ("now", Some(Value::from(now.millis()))),
+        ("proofs", Some(proofs)),
+        ("refusals", Some(refusals)),
+    ])
 }

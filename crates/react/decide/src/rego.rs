@@ -5,7 +5,7 @@
 //! may be called: nothing that reads the world, is random, prints, or builds a huge value in one step that the time limit
 //! could not interrupt.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -26,6 +26,12 @@ const LIMIT: Duration = Duration::from_secs(1);
 const MAX_MEMORY: u64 = 256 << 20;
 /// Longest text that one call makes; such a call is one step.
 const MAX_TEXT: usize = 16 << 20;
+
+/// What the module is called where it is at fault.
+const MODULE: &str = "policy.rego";
+/// Everything that a module says, under one name: a rule's value needs no query to be read and planned at each evaluation.
+const ANSWER: &str = "package linkward_answer\nsays := data.linkward\n";
+const SAYS: &str = "data.linkward_answer.says";
 
 /// Functions that a module may call.
 const FUNCTIONS: &[&str] = &[
@@ -123,8 +129,7 @@ impl Rego {
             check_interval: NonZeroU32::MIN,
         });
         bound(&mut engine).map_err(|error| fault(&error))?;
-        let package =
-            engine.add_policy("policy.rego".to_owned(), text.to_owned()).map_err(|error| fault(&error))?;
+        let package = engine.add_policy(MODULE.to_owned(), text.to_owned()).map_err(|error| fault(&error))?;
         if package != "data.linkward" {
             return Err((
                 1,
@@ -136,41 +141,43 @@ impl Rego {
         let mut own = BTreeSet::new();
         names(&tree, text, "Func", "refr", &mut own);
         calls(&tree, text, &own)?;
+        engine.add_policy("answer.rego".to_owned(), ANSWER.to_owned()).map_err(|error| fault(&error))?;
         // Conflicts, unsafe variables and unknown functions come out at the first evaluation.
         // It also prepares the engine: copies of a prepared one share the analysis of the module, and evaluate at once.
         let empty = serde_json::json!({ "artifact": {}, "now": 0, "proofs": [], "refusals": [] });
-        match evaluate(&mut engine, empty) {
+        match evaluate(&mut engine, Room::default().value(&empty)) {
             Answer::Failed(message) => Err((line_of(&message), message)),
             _ => Ok(Self { engine, text: text.to_owned() }),
         }
     }
 
-    pub(crate) fn answer(&self, input: Json) -> Answer {
+    /// `None` are facts that there was no [`Room`] for.
+    pub(crate) fn answer(&self, input: Option<Value>) -> Answer {
         evaluate(&mut self.engine.clone(), input)
     }
 
     /// Lines of the module that an evaluation reached, and those that it did not.
-    pub(crate) fn lines(&self, input: Json) -> (BTreeSet<u32>, BTreeSet<u32>) {
+    pub(crate) fn lines(&self, input: Option<Value>) -> (BTreeSet<u32>, BTreeSet<u32>) {
         let mut engine = self.engine.clone();
         engine.set_enable_coverage(true);
         evaluate(&mut engine, input);
         let report = engine.get_coverage_report().ok();
-        let file = report.and_then(|report| report.files.into_iter().next());
+        let file = report.and_then(|report| report.files.into_iter().find(|file| file.path == MODULE));
         file.map(|file| (file.covered.into_iter().collect(), file.not_covered.into_iter().collect()))
             .unwrap_or_default()
     }
 }
 
 /// The packages' rules at once, so that what they share is evaluated once.
-fn evaluate(engine: &mut Engine, input: Json) -> Answer {
-    if larger(&input, MAX_INPUT) {
+fn evaluate(engine: &mut Engine, input: Option<Value>) -> Answer {
+    let Some(input) = input else {
         return Answer::Failed(format!("the facts are larger than {MAX_INPUT} bytes"));
-    }
+    };
     let held = mimalloc::allocation_stats_snapshot().0.allocated;
     regorus::set_global_memory_limit(Some(held.saturating_add(MAX_MEMORY)));
-    engine.set_input(Value::from(input));
-    let found = match engine.eval_query("data.linkward".to_owned(), false) {
-        Ok(results) => results,
+    engine.set_input(input);
+    let value = match engine.eval_rule(SAYS.to_owned()) {
+        Ok(value) => value,
         Err(error) => {
             let memory = error.chain().any(|cause| {
                 matches!(cause.downcast_ref(), Some(regorus::LimitError::MemoryLimitExceeded { .. }))
@@ -179,8 +186,6 @@ fn evaluate(engine: &mut Engine, input: Json) -> Answer {
             return Answer::Failed(if memory { what } else { short(&error) });
         }
     };
-    let value = found.result.first().and_then(|result| result.expressions.first()).map(|it| it.value.clone());
-    let Some(value) = value else { return Answer::Unknown(Vec::new()) };
     let denied = messages(&value, "deny");
     let unknown = messages(&value, "unknown");
     match (denied, unknown, member(&value, "allow")) {
@@ -226,21 +231,84 @@ fn replace(arguments: Vec<Value>) -> anyhow::Result<Value> {
     Ok(Value::from(text.replace(old.as_ref(), new.as_ref())))
 }
 
-/// Whether a value takes more bytes of JSON than this; nothing is written to find out.
-fn larger(value: &Json, limit: usize) -> bool {
-    struct Count {
-        left: usize,
+/// What is left of the size that facts may have; whatever is made of them takes its share, and `None` is that none is left.
+pub(crate) struct Room(usize);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(MAX_INPUT)
     }
-    impl std::io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.left = self.left.checked_sub(bytes.len()).ok_or(std::io::ErrorKind::FileTooLarge)?;
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
+}
+
+impl Room {
+    fn take(&mut self, bytes: usize) -> Option<()> {
+        self.0 = self.0.checked_sub(bytes)?;
+        Some(())
     }
-    serde_json::to_writer(Count { left: limit }, value).is_err()
+
+    pub(crate) fn text(&mut self, text: &str) -> Option<Value> {
+        // With its quotes and what stands behind it.
+        self.take(text.len() + 3)?;
+        Some(Value::from(text))
+    }
+
+    /// What is absent is undefined in Rego; a null would be a value that functions stumble over.
+    pub(crate) fn object<'a>(
+        &mut self,
+        members: impl IntoIterator<Item = (&'a str, Option<Value>)>,
+    ) -> Option<Value> {
+        let present = members.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let object: Option<BTreeMap<Value, Value>> =
+            present.map(|(name, value)| Some((self.text(name)?, value))).collect();
+        object.map(Value::from)
+    }
+
+    pub(crate) fn list<T>(
+        &mut self,
+        items: impl IntoIterator<Item = T>,
+        mut one: impl FnMut(&mut Self, T) -> Option<Value>,
+    ) -> Option<Value> {
+        let list: Option<Vec<Value>> = items
+            .into_iter()
+            .map(|item| {
+                self.take(1)?;
+                one(self, item)
+            })
+            .collect();
+        list.map(Value::from)
+    }
+
+    /// The nesting of JSON that was read is bounded where it was read.
+    pub(crate) fn value(&mut self, json: &Json) -> Option<Value> {
+        Some(match json {
+            Json::Null => {
+                self.take(5)?;
+                Value::Null
+            }
+            Json::Bool(bool) => {
+                self.take(5)?;
+                Value::from(*bool)
+            }
+            Json::Number(number) => {
+                self.take(8)?;
+                match (number.as_u64(), number.as_i64(), number.as_f64()) {
+                    (Some(number), ..) => Value::from(number),
+                    (_, Some(number), _) => Value::from(number),
+                    (.., Some(number)) => Value::from(number),
+                    _ => Value::Undefined,
+                }
+            }
+            Json::String(text) => self.text(text)?,
+            Json::Array(items) => self.list(items, Self::value)?,
+            Json::Object(members) => {
+                let mut object = BTreeMap::new();
+                for (name, value) in members {
+                    object.insert(self.text(name)?, self.value(value)?);
+                }
+                Value::from(object)
+            }
+        })
+    }
 }
 
 fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {

@@ -2,6 +2,12 @@ use serde_json::json;
 
 use super::*;
 
+impl Rego {
+    fn says(&self, input: Json) -> Answer {
+        self.answer(Room::default().value(&input))
+    }
+}
+
 fn compiled(body: &str) -> Rego {
     Rego::compile(&format!("package linkward\n{body}"))
         .unwrap_or_else(|(line, message)| panic!("{line}: {message}"))
@@ -18,7 +24,7 @@ fn allow_deny_and_what_is_left_open() {
          unknown contains \"odd\" if input.artifact.name == \"odd\"\n\
          allow if startswith(input.artifact.name, \"good\")",
     );
-    let answer = |name: &str| rego.answer(json!({ "artifact": { "name": name } }));
+    let answer = |name: &str| rego.says(json!({ "artifact": { "name": name } }));
     assert_eq!(answer("good"), Answer::Allow);
     assert_eq!(answer("bad"), Answer::Deny(vec!["bad".to_owned()]));
     assert_eq!(answer("odd"), Answer::Unknown(vec!["odd".to_owned()]));
@@ -28,13 +34,13 @@ fn allow_deny_and_what_is_left_open() {
 #[test]
 fn a_denial_counts_before_an_allowance() {
     let rego = compiled("deny contains \"x\" if true\nallow if true");
-    assert_eq!(rego.answer(json!({})), Answer::Deny(vec!["x".to_owned()]));
+    assert_eq!(rego.says(json!({})), Answer::Deny(vec!["x".to_owned()]));
 }
 
 #[test]
 fn an_allowance_that_is_not_true_is_none() {
     for body in ["allow := 1", "allow := \"true\"", "allow := false", "other := 1"] {
-        assert_eq!(compiled(body).answer(json!({})), Answer::Unknown(Vec::new()), "{body}");
+        assert_eq!(compiled(body).says(json!({})), Answer::Unknown(Vec::new()), "{body}");
     }
 }
 
@@ -74,7 +80,7 @@ fn nothing_that_reads_the_world_or_is_random_may_be_called() {
 
 #[test]
 fn own_functions_may_be_called() {
-    assert_eq!(compiled("f(x) := x + 1\nallow if f(1) == 2").answer(json!({})), Answer::Allow);
+    assert_eq!(compiled("f(x) := x + 1\nallow if f(1) == 2").says(json!({})), Answer::Allow);
 }
 
 #[test]
@@ -94,7 +100,7 @@ fn it_ends_in_time_and_is_then_undecided() {
     );
     let many: Vec<u32> = (0..1000).collect();
     let started = std::time::Instant::now();
-    let answer = rego.answer(json!({ "many": many }));
+    let answer = rego.says(json!({ "many": many }));
     assert!(matches!(answer, Answer::Failed(_)), "{answer:?}");
     // Not a measurement: without the limit it would be hours.
     assert!(started.elapsed() < Duration::from_secs(60));
@@ -121,7 +127,7 @@ fn it_ends_within_its_memory_and_is_then_undecided() {
         let mut engine = compiled(&repeated(next)).engine.clone();
         let timer = ExecutionTimerConfig { limit: Duration::from_secs(60), check_interval: NonZeroU32::MIN };
         engine.set_execution_timer_config(timer);
-        let answer = evaluate(&mut engine, json!({ "text": "a".repeat(text) }));
+        let answer = evaluate(&mut engine, Room::default().value(&json!({ "text": "a".repeat(text) })));
         let Answer::Failed(why) = answer else { panic!("{answer:?}: {next}") };
         assert!(why.contains(says), "{why}: {next}");
     }
@@ -139,24 +145,63 @@ fn texts_are_put_together_as_in_opa() {
         ("replace(\"ab\", \"x\", \"-\")", "\"ab\""),
     ] {
         assert_eq!(
-            compiled(&format!("allow if {call} == {result}")).answer(json!({})),
+            compiled(&format!("allow if {call} == {result}")).says(json!({})),
             Answer::Allow,
             "{call}"
         );
     }
-    let wrong = compiled("allow if concat(\",\", input.list) == \"\"").answer(json!({ "list": [1] }));
+    let wrong = compiled("allow if concat(\",\", input.list) == \"\"").says(json!({ "list": [1] }));
     assert!(matches!(wrong, Answer::Failed(_)), "{wrong:?}");
 }
 
 #[test]
 fn facts_beyond_the_limit_are_undecided() {
     let rego = compiled("allow if true");
-    assert!(matches!(rego.answer(json!({ "a": "x".repeat(MAX_INPUT) })), Answer::Failed(_)));
+    assert!(matches!(rego.says(json!({ "a": "x".repeat(MAX_INPUT) })), Answer::Failed(_)));
 }
 
 #[test]
 fn one_evaluation_leaves_nothing_for_the_next() {
     let rego = compiled("allow if input.yes");
-    assert_eq!(rego.answer(json!({ "yes": true })), Answer::Allow);
-    assert_eq!(rego.answer(json!({})), Answer::Unknown(Vec::new()));
+    assert_eq!(rego.says(json!({ "yes": true })), Answer::Allow);
+    assert_eq!(rego.says(json!({})), Answer::Unknown(Vec::new()));
+}
+
+/// The module that asks is no way around anything: what asks itself is refused, at once.
+#[test]
+fn a_module_cannot_ask_for_its_own_answer() {
+    for body in [
+        "allow if data.linkward_answer.says.allow",
+        "allow if not data.linkward_answer.says.deny",
+        "deny contains \"x\" if data.linkward_answer",
+        "allow if data.linkward.allow",
+    ] {
+        let (_, why) = refused(body);
+        assert!(!why.is_empty(), "{body}");
+    }
+}
+
+#[test]
+fn facts_are_what_regorus_would_make_of_them() {
+    let facts = json!({
+        "null": null, "yes": true, "no": false, "text": "a\"b\u{e9}", "list": [1, [], {}], "deep": { "a": { "b": [null] } },
+        "numbers": [0, -1, 9_007_199_254_740_993_u64, u64::MAX, i64::MIN, 0.5, -2.25e300, 1e-9],
+    });
+    assert_eq!(Room::default().value(&facts), Some(Value::from(facts)));
+}
+
+/// The room is taken by everything: texts, names, numbers, and the number of things.
+#[test]
+fn facts_take_room_by_what_they_hold() {
+    for facts in [
+        json!("a".repeat(100)),
+        json!({ "a".repeat(100): 1 }),
+        json!(vec![1; 100]),
+        json!(vec![""; 100]),
+        json!(vec![json!([]); 100]),
+        json!(vec![json!(null); 100]),
+    ] {
+        assert_eq!(Room(99).value(&facts), None, "{facts}");
+        assert!(Room(10_000).value(&facts).is_some(), "{facts}");
+    }
 }
