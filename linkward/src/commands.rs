@@ -63,7 +63,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Rollback(args) => crate::rollback::rollback(&args, home, format),
         Command::Canary(args) => crate::deploy::canary(&args, home, format),
         Command::Policy(command) => policy::run(&command, home, format),
-        Command::Sbom(args) => sbom::run(&args, home),
+        Command::Sbom(args) => sbom::run(&args, home, format),
         Command::Vex(args) => vex::run(&args, format),
         Command::Measures(args) => crate::measures::run(&args, home, format),
         Command::Token(command) => crate::token::run(&command, home, format),

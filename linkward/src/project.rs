@@ -50,7 +50,7 @@ pub(crate) fn look(
         let text = String::from_utf8_lossy(&bytes).into_owned();
         documents.push(Document::of_text(name, text));
     }
-    let seen = inventory_of(&project_name(path), &walked.0);
+    let seen = inventory_of(&project_name(path), &walked.0, None);
     let artifacts = walked.0.artifacts.into_iter().map(|artifact| Found {
         name: artifact.name,
         digest: artifact.digest,
@@ -82,7 +82,8 @@ pub(crate) fn project_name(path: &Path) -> String {
 }
 
 pub(crate) fn inventory(path: &Path, exclude: &[Pattern]) -> Result<Seen> {
-    Ok(inventory_of(&project_name(path), &walked(path, exclude, &|_| false, &[])?.0))
+    let walked = walked(path, exclude, &|_| false, &[])?.0;
+    Ok(inventory_of(&project_name(path), &walked, source_date()?))
 }
 
 /// Lockfiles and what else is wanted, and the lockfiles that the settings leave out.
@@ -106,8 +107,23 @@ fn walked(
     Ok((walked, left_out.into_inner()))
 }
 
-fn inventory_of(project: &str, walked: &Walk) -> Seen {
+/// When the source was made, where the builder says so (reproducible-builds.org, SOURCE_DATE_EPOCH 1.1): the one time that an
+/// SBOM which is the same for the same tree can have.
+pub(crate) fn source_date() -> Result<Option<Instant>> {
+    let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH") else { return Ok(None) };
+    // Past the year 9999 no format can say it.
+    let seconds =
+        text.to_str().and_then(|text| text.parse().ok()).filter(|at| (0..=253_402_300_799).contains(at));
+    let wrong = || {
+        format!("SOURCE_DATE_EPOCH is `{}`, which is no number of seconds since 1970", text.to_string_lossy())
+    };
+    seconds.map(|seconds| Some(Instant::from_seconds(seconds))).with_context(wrong)
+}
+
+/// What is recorded has the time of its record, and none in the SBOM: the same lockfiles are the same document.
+fn inventory_of(project: &str, walked: &Walk, created: Option<Instant>) -> Seen {
     let mut found = linkward_inventory::inventory(project, &walked.files);
+    found.sbom.created = created;
     let skipped =
         walked.skipped.iter().map(|skipped| format!("{} was not read: {}", skipped.path, skipped.why));
     found.sbom.gaps.extend(skipped);

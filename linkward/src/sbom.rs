@@ -4,12 +4,14 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
+use linkward_advisory::Doubt;
 use linkward_evidence::Claim;
 use linkward_evidence::convert::{Target, convert as turn};
 use linkward_inventory::image::Platform;
 use linkward_model::{Code, Exit, Instant};
 
-use crate::commands::{complain, print};
+use crate::cli::Format;
+use crate::commands::{complain, print, print_json};
 use crate::config::Config;
 use crate::home::Home;
 use crate::project;
@@ -17,7 +19,7 @@ use crate::sandbox::Network;
 use crate::scan::keeper::Keeper;
 use crate::scan::{Loaded, Look, Shape, load_for, network, shape};
 use crate::table;
-use crate::wire::Failure;
+use crate::wire::{Failure, VERSION};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -30,6 +32,12 @@ pub(crate) struct Sbom {
     /// Which image of several, as linux/arm64 [default: Linux on this machine's processor]
     #[arg(long, value_name = "OS/ARCH")]
     platform: Option<Platform>,
+    /// Say how good the SBOM is, of 100 points and why, instead of printing it; TARGET may be an SBOM
+    #[arg(long)]
+    quality: bool,
+    /// With --quality: exit code 1 where it has fewer points
+    #[arg(long, value_name = "POINTS", requires = "quality", value_parser = clap::value_parser!(u8).range(..=100))]
+    min_quality: Option<u8>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -54,8 +62,9 @@ enum To {
     Spdx,
 }
 
-pub(crate) fn run(args: &Sbom, home: Option<&Path>) -> Result<Exit> {
+pub(crate) fn run(args: &Sbom, home: Option<&Path>, format: Format) -> Result<Exit> {
     match &args.command {
+        None if args.quality => quality(args, format),
         None if shape(&args.target)? == Shape::Project && args.platform.is_none() => {
             of_project(Path::new(&args.target), home)
         }
@@ -90,13 +99,40 @@ fn of_target(target: &str, platform: Option<&Platform>, home: Option<&Path>) -> 
     }
     let Loaded { sbom, doubts, .. } = loaded;
     print(&String::from_utf8_lossy(&linkward_evidence::cyclonedx::write(&sbom)))?;
-    let mut gaps: Vec<String> =
-        doubts.iter().map(|doubt| format!("{}: {}", doubt.code, table::visible(&doubt.detail))).collect();
-    if sbom.components.is_empty() {
-        gaps.push(format!("{}: no component was found in {target}", Code::NothingFound));
+    Ok(complain_of(target, &sbom, &doubts))
+}
+
+/// Says what could not be seen; 3 where that is anything.
+fn complain_of(target: &str, sbom: &linkward_evidence::sbom::Sbom, doubts: &[Doubt]) -> Exit {
+    for doubt in doubts {
+        complain(&format!("{}: {}", doubt.code, table::visible(&doubt.detail)));
     }
-    gaps.iter().for_each(|gap| complain(gap));
-    Ok(if gaps.is_empty() { Exit::Allowed } else { Exit::Unknown })
+    if sbom.components.is_empty() {
+        complain(&format!("{}: no component was found in {target}", Code::NothingFound));
+    }
+    if doubts.is_empty() && !sbom.components.is_empty() { Exit::Allowed } else { Exit::Unknown }
+}
+
+/// Fewer points than were asked for is 1; a target that could not be seen whole is 3, whatever its points.
+fn quality(args: &Sbom, format: Format) -> Result<Exit> {
+    crate::sandbox::enter(network(&[&args.target]));
+    let Loaded { sbom, doubts, .. } = load_for(&args.target, Look::ByContent, args.platform.as_ref())?;
+    let quality = sbom.quality();
+    match format {
+        Format::Json => print_json(&serde_json::json!({
+            "version": VERSION, "target": args.target, "components": sbom.components.len(), "quality": quality,
+        }))?,
+        Format::Table => {
+            let mut rows = vec![["PART", "POINTS", "WHY NOT ALL"].map(str::to_owned)];
+            rows.extend(quality.parts.iter().map(|part| {
+                let why = part.reason.as_deref().map(table::visible).unwrap_or_default();
+                [part.name.to_owned(), format!("{} of {}", part.given, part.points), why.to_string()]
+            }));
+            print(&format!("quality {} of 100\n\n{}", quality.score, table::grid(&rows)))?;
+        }
+    }
+    let seen = complain_of(&args.target, &sbom, &doubts);
+    Ok(if args.min_quality.is_some_and(|least| quality.score < least) { Exit::Denied } else { seen })
 }
 
 fn convert(file: &Path, to: To, lossless: bool) -> Result<Exit> {

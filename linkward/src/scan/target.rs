@@ -91,7 +91,7 @@ pub(crate) fn load_for(target: &str, look: Look, platform: Option<&Platform>) ->
         (Shape::Purl, _) => purl(target),
         (Shape::Image, _) => {
             let progress = crate::progress::Progress::start();
-            Ok(of_inventory(crate::image::inventory(target, platform, &progress)?))
+            of_inventory(crate::image::inventory(target, platform, &progress)?)
         }
         (Shape::Root, _) | (Shape::Project, Look::Installed) => packages(path),
         (Shape::Project, Look::ByContent) => folder(path),
@@ -117,7 +117,7 @@ fn folder(path: &Path) -> Result<Loaded> {
     let walked = linkward_collect::walk(path, &|name| is_lockfile(name).is_some(), &[])
         .with_context(|| format!("cannot read {}", path.display()))?;
     let name = crate::project::project_name(path);
-    let mut loaded = of_inventory(inventory(&name, &walked.files));
+    let mut loaded = of_inventory(inventory(&name, &walked.files))?;
     loaded.doubts.extend(walked.skipped.iter().map(|skipped| {
         Doubt::new(Code::SbomIncomplete, format!("{} was not read: {}", skipped.path, skipped.why))
     }));
@@ -140,8 +140,13 @@ fn packages(path: &Path) -> Result<Loaded> {
     for skipped in skipped {
         catalogue.doubt(Code::SbomIncomplete, format!("{} was not read: {}", skipped.path, skipped.why));
     }
+    for place in catalogue.unlicensed() {
+        if let Ok(target) = std::fs::read_link(path.join(&place)) {
+            catalogue.link(&place, &target.to_string_lossy());
+        }
+    }
     let found = catalogue.finish(&crate::project::project_name(path));
-    Ok(Loaded { folder: Some(path.to_path_buf()), ..of_inventory(found) })
+    Ok(Loaded { folder: Some(path.to_path_buf()), ..of_inventory(found)? })
 }
 
 /// The bytes of a file of interest.
@@ -183,7 +188,7 @@ fn file(path: &Path) -> Result<Loaded> {
         let bytes = look_at_program(path)?;
         catalogue.add(&name, None, &bytes);
         let found = catalogue.finish(&name);
-        return Ok(Loaded { folder: path.parent().map(Path::to_path_buf), ..of_inventory(found) });
+        return Ok(Loaded { folder: path.parent().map(Path::to_path_buf), ..of_inventory(found)? });
     }
     let document = crate::commands::read_document(path)?;
     let folder = path.parent().map(Path::to_path_buf);
@@ -192,7 +197,7 @@ fn file(path: &Path) -> Result<Loaded> {
     let at = at.trim_start_matches("./");
     if is_lockfile(at).is_some() {
         let found = inventory(&document.name, &[(at.to_owned(), document.text.into_bytes())]);
-        return Ok(Loaded { folder, ..of_inventory(found) });
+        return Ok(Loaded { folder, ..of_inventory(found)? });
     }
     match linkward_evidence::parse(document.text.as_bytes()) {
         Ok(Claim::Sbom(sbom)) => {
@@ -214,10 +219,11 @@ fn look_at_program(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn of_inventory(found: Inventory) -> Loaded {
+fn of_inventory(mut found: Inventory) -> Result<Loaded> {
+    found.sbom.created = crate::project::source_date()?;
     let faults = found.faults.iter().map(|fault| Doubt::new(fault.code, fault.to_string()));
     let hidden = found.hidden.iter().map(|gap| Doubt::new(Code::SbomIncomplete, gap.clone()));
     let unseen = found.doubts.iter().map(|(code, detail)| Doubt::new(*code, detail.clone()));
     let doubts = faults.chain(hidden).chain(unseen).collect();
-    Loaded { sbom: found.sbom, doubts, folder: None, chain: found.chain }
+    Ok(Loaded { sbom: found.sbom, doubts, folder: None, chain: found.chain })
 }

@@ -355,3 +355,58 @@ fn names_and_build_logs_are_held_against_lockfiles() {
     project.write("../build.log", "nothing\n");
     assert_eq!(project.run(&["inspect", ".", "--build-log", "../build.log"]).0, 3);
 }
+
+/// An SBOM's points, with what costs them; a pipeline can ask for so many.
+#[test]
+fn an_sbom_is_as_good_as_what_it_says() {
+    let project = Project::new();
+    let lock = |licence: &str| {
+        format!(
+            r#"{{"name":"p","lockfileVersion":3,"packages":{{"":{{"name":"p"}},"node_modules/left":{{"version":"1.0.0",
+            "integrity":"sha512-z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg=="{licence}}}}}}}"#
+        )
+    };
+    project.write("package-lock.json", &lock(""));
+    let (code, text) = project.run(&["sbom", "--quality", "."]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.starts_with("quality 80 of 100\n"), "{text}");
+    assert!(text.contains("licences   0 of 15   1 of 1 components have no licence"), "{text}");
+    assert_eq!(project.run(&["sbom", "--quality", "--min-quality", "80", "."]).0, 0);
+    assert_eq!(project.run(&["sbom", "--quality", "--min-quality", "81", "."]).0, 1);
+    assert_eq!(project.run(&["sbom", "--min-quality", "81", "."]).0, 2, "it needs --quality");
+    project.write("package-lock.json", &lock(r#","license":"(MIT OR Apache-2.0)""#));
+    let (_, text) = project.run(&["sbom", "--quality", "--format", "json", "."]);
+    let report: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((report["quality"]["score"].as_u64(), report["components"].as_u64()), (Some(95), Some(1)));
+    let (_, text) = project.run(&["sbom", "."]);
+    let sbom: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(sbom["components"][0]["licenses"][0]["expression"], "(MIT OR Apache-2.0)");
+    // What cannot be seen whole is not good enough, whatever its points.
+    project.write("sub/package-lock.json", "{");
+    assert_eq!(project.run(&["sbom", "--quality", "--min-quality", "50", "."]).0, 3);
+    let nothing = Project::new();
+    let (code, text) = nothing.run(&["sbom", "--quality", "."]);
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("nothing-found"), "{text}");
+}
+
+/// SOURCE_DATE_EPOCH is the time of the SBOM; one that is no time is an error, not another time.
+#[test]
+fn an_sbom_has_the_time_of_its_source() {
+    let project = project();
+    let run = |epoch: &str| {
+        let output = project.command(&["sbom", "."]).env("SOURCE_DATE_EPOCH", epoch).output().unwrap();
+        (
+            output.status.code().unwrap(),
+            String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned(),
+        )
+    };
+    let (_, text) = run("1700000000");
+    assert!(text.contains("\"timestamp\": \"2023-11-14T22:13:20Z\""), "{text}");
+    for wrong in ["", "yesterday", "-1", "99999999999999"] {
+        let (code, text) = run(wrong);
+        assert_eq!(code, 2, "{text}");
+        assert!(text.contains("SOURCE_DATE_EPOCH"), "{text}");
+    }
+    assert!(!project.run(&["sbom", "."]).1.contains("timestamp"));
+}

@@ -27,6 +27,7 @@ pub mod metadata;
 pub mod notation;
 pub mod predicate;
 mod pypi;
+pub mod quality;
 pub mod rekor;
 pub mod release;
 pub mod sbom;

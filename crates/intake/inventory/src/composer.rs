@@ -7,7 +7,7 @@ use linkward_evidence::sbom::Scope;
 use linkward_model::Code;
 use serde_json::{Map, Value};
 
-use crate::{Format, Lock, Package, name, purl};
+use crate::{Format, Lock, Package, licence, name, purl};
 
 pub(crate) const FORMAT: Format =
     Format { kind: "composer.lock", named: |path| name(path) == "composer.lock", read };
@@ -38,7 +38,13 @@ fn read(text: &str) -> Result<Lock, Fault> {
                 needs.push(purl("composer", other, Some(version))?);
             }
         }
-        lock.packages.push(Package { scope, needs, ..Package::named("composer", name, Some(version))? });
+        let licences = licence::of_json(entry);
+        lock.packages.push(Package {
+            scope,
+            needs,
+            licences,
+            ..Package::named("composer", name, Some(version))?
+        });
     }
     if lock.packages.is_empty() {
         lock.gaps.push("lists no package".to_owned());

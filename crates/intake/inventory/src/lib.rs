@@ -14,6 +14,7 @@ mod helm;
 pub mod image;
 mod installed;
 mod java;
+mod licence;
 mod npm;
 mod nuget;
 mod number;
@@ -108,12 +109,23 @@ pub(crate) struct Package {
     pub(crate) needs: Vec<Purl>,
     /// Whether the project itself is this package: a member, not a dependency.
     pub(crate) own: bool,
+    /// All that apply, as SPDX expressions or as they are called.
+    pub(crate) licences: Vec<String>,
 }
 
 impl Package {
     /// Somebody else's, with nothing further said of it.
     pub(crate) fn of(purl: Purl, name: String, version: Option<String>) -> Self {
-        Self { purl, name, version, digests: Vec::new(), scope: None, needs: Vec::new(), own: false }
+        Self {
+            purl,
+            name,
+            version,
+            digests: Vec::new(),
+            scope: None,
+            needs: Vec::new(),
+            own: false,
+            licences: Vec::new(),
+        }
     }
 
     /// Of a type whose purls are made of name and version alone.
@@ -320,6 +332,9 @@ fn merge(all: &mut BTreeMap<String, Package>, mut package: Package) {
             known.needs.sort();
             known.needs.dedup();
             known.own |= package.own;
+            known.licences.extend(package.licences);
+            known.licences.sort();
+            known.licences.dedup();
             // Needed by anybody without condition is needed.
             if package.scope.is_none() {
                 known.scope = None;
@@ -337,7 +352,7 @@ fn component(package: Package, occurrences: Vec<Occurrence>) -> Component {
         purl: Some(package.purl),
         digests: package.digests,
         other_hashes: Vec::new(),
-        licences: Vec::new(),
+        licences: licence::all_of(package.licences),
         scope: package.scope,
         occurrences,
     }

@@ -5,7 +5,7 @@ use linkward_evidence::sbom::Scope;
 use linkward_model::{Code, Purl};
 use serde_json::{Map, Value};
 
-use crate::{Format, Lock, Package, integrity, name, purl};
+use crate::{Format, Lock, Package, integrity, licence, name, purl};
 
 pub(crate) const FORMAT: Format = Format {
     kind: "package-lock.json",
@@ -173,6 +173,7 @@ fn package(
         scope,
         needs,
         own,
+        licences: licence::of_json(entry),
         ..Package::named("npm", name, version)?
     })
 }

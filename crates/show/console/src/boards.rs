@@ -98,8 +98,8 @@ pub(crate) fn executive(home: &HomeFacts) -> Markup {
             @else if behind.is_empty() { p { (badge("passed")) " Every project with an SBOM has a whole one of the last 30 days." } }
             @else { div.scroll tabindex="0" role="region" aria-label="Behind on SBOM" { table {
                 caption { "Projects and vendors whose newest SBOM has gaps or is older than 30 days" }
-                thead { tr { th scope="col" { "Project" } th scope="col" { "Newest" } th scope="col" { "State" } } }
-                tbody { @for project in &behind { tr { td { (visible(&project.name)) } td { (moment(&project.at.to_string())) } td { @if project.gaps { "has gaps" } @else { "is old" } } } } }
+                thead { tr { th scope="col" { "Project" } th scope="col" { "Newest" } th scope="col" { "State" } th scope="col" { "Quality" } } }
+                tbody { @for project in &behind { tr { td { (visible(&project.name)) } td { (moment(&project.at.to_string())) } td { @if project.gaps { "has gaps" } @else { "is old" } } td { @if let Some(points) = project.quality { (points) " of 100" } @else { "not known" } } } } }
             } } }
             h2 { "Services" }
             @if home.services.is_empty() { p { "List services with their owners as " code { "[[service]]" } " in detect.toml: alerts find their owner by them." } }

@@ -158,10 +158,11 @@ fn inventory(says: &Value, record: u64) -> Option<Input> {
         name: lockfiles.join(", "),
         state: many(says.get("components").and_then(Value::as_u64)?, "component"),
         signature: None,
-        detail: if gaps == 0 {
-            String::new()
-        } else {
-            format!("{}: see the record", many(gaps as u64, "gap"))
+        detail: match says.pointer("/quality/score").and_then(Value::as_u64) {
+            None if gaps == 0 => String::new(),
+            None => format!("{}: see the record", many(gaps as u64, "gap")),
+            Some(points) if gaps == 0 => format!("quality {points} of 100"),
+            Some(points) => format!("quality {points} of 100, {}: see the record", many(gaps as u64, "gap")),
         },
         record,
     })

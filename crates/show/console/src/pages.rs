@@ -190,6 +190,10 @@ fn components(store: &Store, row: &Row) -> Result<Markup, StoreError> {
     let gaps = body.says.get("gaps").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     Ok(html! {
         p { (packages.len()) " packages, from " a href={ "/log/entry/" (row.index) } { "record " (row.index) } "." }
+        @if let Some(points) = body.says.pointer("/quality/score").and_then(Value::as_u64) {
+            p { "Quality " (points) " of 100." }
+            ul { @for reason in body.says.pointer("/quality/reasons").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) { li { (visible(reason)) } } }
+        }
         @if !gaps.is_empty() {
             p { (badge("missing")) " The SBOM has gaps:" }
             ul { @for gap in gaps.iter().take(20).filter_map(Value::as_str) { li { (visible(gap)) } }

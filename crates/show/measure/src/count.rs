@@ -167,6 +167,8 @@ pub struct Project {
     pub name: String,
     pub at: Instant,
     pub gaps: bool,
+    /// Points of 100; absent where the record does not say them.
+    pub quality: Option<u8>,
 }
 
 /// Whether findings of a rule are anomalies of runners.
@@ -180,6 +182,13 @@ pub fn is_registry(rule: &str) -> bool {
 }
 
 impl Counts {
+    /// Points of 100 of the newest SBOMs on average, and how many say them.
+    pub fn quality(&self) -> Option<(f64, usize)> {
+        let points: Vec<u8> = self.projects.iter().filter_map(|project| project.quality).collect();
+        let sum: u64 = points.iter().map(|points| u64::from(*points)).sum();
+        (!points.is_empty()).then(|| (sum as f64 / points.len() as f64, points.len()))
+    }
+
     /// Findings that stand, by alert.
     pub fn standing(&self, alert: &str) -> u64 {
         let stands = |key: &(String, String, String)| key.1 == alert && key.2 != "withdrawn";

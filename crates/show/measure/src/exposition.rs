@@ -37,6 +37,14 @@ pub fn exposition(counts: &Counts) -> String {
             (label("{sbom=\"no\"}"), without as f64),
         ],
     );
+    if let Some((points, _)) = counts.quality() {
+        family(
+            "linkward_sbom_quality",
+            "gauge",
+            "Points of 100 of the newest SBOMs, on average (M2).",
+            &[(String::new(), points)],
+        );
+    }
     family(
         "linkward_artifacts_total",
         "counter",

@@ -108,8 +108,16 @@ pub fn measures(counts: &Counts) -> Vec<Measure> {
             ratio(counts.builds_with_sbom, counts.builds),
             "Incomplete SBOMs: those with gaps do not count.",
             format!(
-                "{} of {} builds, {} more with gaps",
-                counts.builds_with_sbom, counts.builds, counts.builds_with_gaps
+                "{} of {} builds, {} more with gaps{}",
+                counts.builds_with_sbom,
+                counts.builds,
+                counts.builds_with_gaps,
+                counts.quality().map_or_else(String::new, |(points, of)| {
+                    format!(
+                        "; quality {points:.0} of 100 on average of the newest {}",
+                        counted(of as u64, "SBOM")
+                    )
+                })
             ),
         ),
         one(
@@ -226,6 +234,14 @@ mod tests {
             builds_with_gaps: 1,
             artifacts: 2,
             signed: 2,
+            projects: [(Some(40), true), (Some(81), false), (None, false)]
+                .map(|(quality, gaps)| crate::Project {
+                    name: String::new(),
+                    at: linkward_testkit::noon(),
+                    gaps,
+                    quality,
+                })
+                .to_vec(),
             watched: true,
             latencies: vec![1.0; 99].into_iter().chain([9000.0]).collect(),
             provenance: [("production".to_owned(), (4, 4))].into(),
@@ -234,6 +250,8 @@ mod tests {
         let state = |code: &str| measures(&counts).into_iter().find(|measure| measure.code == code).unwrap();
         assert_eq!((state("M1").value, state("M1").state), (Some(0.998), State::Missed));
         assert_eq!((state("M2").value, state("M2").state), (Some(0.75), State::Missed));
+        let says = "3 of 4 builds, 1 more with gaps; quality 60 of 100 on average of the newest 2 SBOMs";
+        assert_eq!(state("M2").detail, says);
         for met in ["M3", "M5", "M6", "M7", "M9"] {
             assert_eq!(state(met).state, State::Met, "{met}");
         }

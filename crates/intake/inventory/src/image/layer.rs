@@ -138,6 +138,13 @@ fn look(
 ) -> Result<(), Fault> {
     // An entry that comes again takes the place of the first, as it does where the layer is unpacked.
     catalogue.forget(path);
+    // Whose licence is not known is no package that is missing.
+    if entry.kind == Kind::SymbolicLink {
+        catalogue.link(path, &String::from_utf8_lossy(&entry.link));
+    }
+    if entry.kind != Kind::File && crate::installed::is_copyright(path) {
+        return Ok(());
+    }
     let interest = interest(path, entry.mode & 0o111 != 0);
     match entry.kind {
         Kind::File => {}

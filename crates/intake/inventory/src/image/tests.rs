@@ -133,6 +133,29 @@ fn what_is_hostile_or_hidden_has_a_code() {
     assert_eq!(codes(&of(&[lower, &[(".wh.data", b'0', 0, "", b"")]])), [Code::SbomIncomplete]);
 }
 
+/// Packages that are built together share one copyright file, by links of every kind; none of them is a doubt.
+#[test]
+fn copyright_files_may_be_links() {
+    let status: &[u8] = b"Package: a\nVersion: 1\n\nPackage: b\nVersion: 1\n\nPackage: c\nVersion: 1\n\nPackage: d\nVersion: 1\n";
+    let copyright: &[u8] = b"Format: x\n\nFiles: *\nLicense: Expat\n";
+    let lower: &[TarEntry<'_>] = &[
+        file("etc/os-release", RELEASE),
+        file("var/lib/dpkg/status", status),
+        file("usr/share/doc/a/copyright", copyright),
+        ("usr/share/doc/b", b'2', 0o777, "a", b""),
+        ("usr/share/doc/c/copyright", b'2', 0o777, "../a/copyright", b""),
+        ("usr/share/doc/d/copyright", b'1', 0o644, "usr/share/doc/a/copyright", b""),
+        ("usr/share/doc/gone", b'2', 0o777, "nowhere", b""),
+    ];
+    let licences =
+        |found: &Inventory| found.sbom.components.iter().map(|one| one.licences.len()).collect::<Vec<_>>();
+    let found = of(&[lower]);
+    assert_eq!((codes(&found), licences(&found)), (vec![], vec![1, 1, 1, 0]));
+    // A layer above takes the file away.
+    let found = of(&[lower, &[("usr/share/doc/a/.wh.copyright", b'0', 0, "", b"")]]);
+    assert_eq!((codes(&found), licences(&found)), (vec![], vec![0; 4]));
+}
+
 #[test]
 fn programs_of_packages_are_accounted_for() {
     let program = (("usr/bin/tool"), b'0', 0o755, "", &b"MZ"[..]);

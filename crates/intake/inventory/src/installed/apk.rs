@@ -18,6 +18,7 @@ const SPELLING: Spelling = Spelling {
     name: "P",
     version: "V",
     architecture: "A",
+    licence: Some("L"),
     upstream: |paragraph, name| field(paragraph, "o").filter(|origin| *origin != name).map(str::to_owned),
     present: |_| true,
 };

@@ -5,7 +5,7 @@ use linkward_evidence::sbom::Scope;
 use serde_json::Value;
 
 use super::{Place, Read, json, malformed};
-use crate::{Lock, Package};
+use crate::{Lock, Package, licence};
 
 pub(super) const INSTALLED: Place = Place {
     kind: "composer installed.json",
@@ -35,6 +35,7 @@ fn read(text: &str) -> Result<Lock, Fault> {
         };
         lock.packages.push(Package {
             scope: development.contains(&name).then_some(Scope::Excluded),
+            licences: licence::of_json(entry),
             ..Package::named("composer", name, Some(version))?
         });
     }

@@ -3,7 +3,7 @@
 use linkward_evidence::Fault;
 
 use super::{Place, Read, fields, malformed, one};
-use crate::Lock;
+use crate::{Lock, licence};
 
 pub(super) const METADATA: Place = Place {
     kind: "dist-info",
@@ -22,5 +22,18 @@ fn read(text: &str) -> Result<Lock, Fault> {
     };
     let name = field("Name").ok_or_else(|| malformed("$", "has no `Name`"))?;
     let version = field("Version").ok_or_else(|| malformed("$", "has no `Version`"))?;
-    one("pypi", name, Some(version))
+    one("pypi", name, Some(version), licences(head))
+}
+
+/// The expression (core metadata 2.4), else the free field where it is a name, else the classifiers.
+fn licences(head: &str) -> Vec<String> {
+    let of = |wanted: &'static str| {
+        fields(head).filter(move |(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
+    };
+    // The free field may hold the whole text, continued on lines of its own.
+    let whole = head.lines().skip_while(|line| !line.to_ascii_lowercase().starts_with("license:")).nth(1);
+    let free = of("License").filter(|_| !whole.is_some_and(|next| next.starts_with([' ', '\t'])));
+    let named: Vec<String> =
+        of("License-Expression").chain(free).find_map(licence::declared).into_iter().collect();
+    if named.is_empty() { of("Classifier").filter_map(licence::of_classifier).collect() } else { named }
 }

@@ -4,7 +4,7 @@ use linkward_evidence::Fault;
 
 use super::stanza::{self, Spelling};
 use super::{Place, Read, fields};
-use crate::Lock;
+use crate::{Lock, licence};
 
 pub(super) const STATUS: Place =
     Place { kind: "dpkg status", at: |path| path.ends_with("var/lib/dpkg/status"), read: Read::Text(read) };
@@ -35,6 +35,8 @@ const SPELLING: Spelling = Spelling {
     name: "Package",
     version: "Version",
     architecture: "Architecture",
+    // In a file of its own, usr/share/doc/NAME/copyright.
+    licence: None,
     // `glibc (2.36-9)`: the source's version may differ.
     upstream: |paragraph, _| {
         field(paragraph, "Source").map(|source| source.replace(" (", "@").replace(')', ""))
@@ -49,4 +51,38 @@ fn read(text: &str) -> Result<Lock, Fault> {
 
 fn field<'a>(paragraph: &'a str, wanted: &str) -> Option<&'a str> {
     fields(paragraph).find(|(name, _)| *name == wanted).map(|(_, value)| value)
+}
+
+const DOCUMENTATION: &str = "usr/share/doc/";
+
+/// The package of a folder of documentation, or of the copyright file in it.
+pub(super) fn documented(path: &str) -> Option<&str> {
+    let at = path.rfind(DOCUMENTATION)?;
+    let whole = at == 0 || path.as_bytes().get(at - 1) == Some(&b'/');
+    let rest = path.get(at + DOCUMENTATION.len()..).filter(|_| whole)?;
+    let name = rest.strip_suffix("/copyright").unwrap_or(rest);
+    (!name.is_empty() && !name.contains('/')).then_some(name)
+}
+
+/// The package of a copyright file, by its path.
+pub(super) fn of_copyright(path: &str) -> Option<&str> {
+    path.ends_with("/copyright").then(|| documented(path)).flatten()
+}
+
+/// The package whose documentation a link leads to: `libgcc-s1` to `gcc-12-base`, or to `../gcc-12-base/copyright`.
+pub(super) fn shared_with(path: &str, target: &str) -> Option<String> {
+    let (folder, _) = path.rsplit_once('/')?;
+    let mut parts: Vec<&str> = if target.starts_with('/') { Vec::new() } else { folder.split('/').collect() };
+    for part in target.split('/').filter(|part| !matches!(*part, "" | ".")) {
+        match part {
+            ".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    documented(&parts.join("/")).map(str::to_owned)
+}
+
+/// What a copyright file says; texts of licences are in any encoding.
+pub(super) fn copyright(bytes: &[u8]) -> Vec<String> {
+    licence::of_debian(&String::from_utf8_lossy(bytes))
 }

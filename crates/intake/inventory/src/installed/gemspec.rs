@@ -3,7 +3,7 @@
 use linkward_evidence::Fault;
 
 use super::{Place, Read, malformed, one};
-use crate::Lock;
+use crate::{Lock, licence};
 
 pub(super) const SPECIFICATION: Place = Place {
     kind: "gemspec",
@@ -19,5 +19,8 @@ fn read(text: &str) -> Result<Lock, Fault> {
         })
     };
     let name = value("name").ok_or_else(|| malformed("$", "has no `s.name`"))?;
-    one("gem", name, value("version"))
+    // `s.licenses = ["MIT".freeze]`: every second piece between quotes is a name.
+    let list = text.lines().find_map(|line| line.trim().strip_prefix("s.licenses =")).unwrap_or_default();
+    let licences = licence::any_of(list.split('"').skip(1).step_by(2));
+    one("gem", name, value("version"), licences)
 }

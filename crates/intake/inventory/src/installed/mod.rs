@@ -20,6 +20,10 @@ use linkward_model::{Code, Digest};
 use crate::{Inventory, Lock, Package, Source, assemble, java, rpm};
 
 pub(crate) use crate::program::{HEAD, is_program};
+pub(crate) fn is_copyright(path: &str) -> bool {
+    dpkg::of_copyright(path).is_some()
+}
+
 pub use os_release::Release;
 pub(crate) use os_release::is_release;
 
@@ -59,7 +63,10 @@ pub const MAX_FILE: u64 = 96 << 20;
 
 /// Whether a file says what is installed, or which distribution this is.
 pub fn is_installed(path: &str) -> bool {
-    os_release::is_release(path) || java::is_archive(path) || PLACES.iter().any(|place| (place.at)(path))
+    os_release::is_release(path)
+        || java::is_archive(path)
+        || dpkg::of_copyright(path).is_some()
+        || PLACES.iter().any(|place| (place.at)(path))
 }
 
 /// How a file is looked at.
@@ -96,6 +103,10 @@ pub struct Catalogue {
     silent: BTreeSet<String>,
     /// Files that packages of a distribution account for.
     owned: BTreeSet<String>,
+    /// Licences of a distribution's packages by the path that says so: the database itself names none.
+    copyrights: BTreeMap<String, Vec<String>>,
+    /// Folders of documentation, and copyright files, that are links: the package, and the one it links to.
+    shared: BTreeMap<String, String>,
 }
 
 impl Catalogue {
@@ -108,6 +119,10 @@ impl Catalogue {
             if let Some(release) = Release::read(&text()) {
                 self.releases.insert(path.to_owned(), release);
             }
+            return;
+        }
+        if dpkg::of_copyright(path).is_some() {
+            self.copyrights.insert(path.to_owned(), dpkg::copyright(bytes));
             return;
         }
         let Some(place) = PLACES.iter().find(|place| (place.at)(path)) else {
@@ -166,6 +181,8 @@ impl Catalogue {
     /// Takes back what was read at a path: something that is no file of interest stands there instead.
     pub fn forget(&mut self, path: &str) {
         self.releases.remove(path);
+        self.copyrights.remove(path);
+        self.shared.remove(path);
         self.read.remove(path);
         // What lay within it goes with it.
         let within = format!("{path}!/");
@@ -173,6 +190,29 @@ impl Catalogue {
         let inner: Vec<String> = inner.take_while(|known| known.starts_with(&within)).collect();
         inner.iter().for_each(|known| drop(self.read.remove(known)));
         self.silent.remove(path);
+    }
+
+    /// Notes a symbolic link: packages that are built together often share their documentation.
+    pub fn link(&mut self, path: &str, target: &str) {
+        if dpkg::documented(path).is_some()
+            && let Some(other) = dpkg::shared_with(path, target)
+        {
+            self.shared.insert(path.to_owned(), other);
+        }
+    }
+
+    /// Where licences of Debian's packages could lie that were not seen: a link there, to be given to [`Catalogue::link`].
+    pub fn unlicensed(&self) -> Vec<String> {
+        let packages = self.read.values().flatten().filter_map(|source| source.lock.as_ref().ok());
+        let deb = packages.flat_map(|lock| &lock.packages).filter(|package| package.purl.kind() == "deb");
+        let places = deb.map(|package| format!("usr/share/doc/{}", package.name));
+        let mut places: Vec<String> = places
+            .filter(|place| !self.copyrights.contains_key(&format!("{place}/copyright")))
+            .flat_map(|place| [format!("{place}/copyright"), place])
+            .collect();
+        places.sort();
+        places.dedup();
+        places
     }
 
     /// Notes that something could not be looked at.
@@ -205,9 +245,26 @@ impl Catalogue {
                 .push((Code::SbomIncomplete, format!("{} {what}: {}{rest}", alone.len(), names.join(", "))));
         }
         let release = self.release().cloned();
+        let mut copyrights: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (path, licences) in std::mem::take(&mut self.copyrights) {
+            let name = dpkg::of_copyright(&path).unwrap_or_default();
+            copyrights.entry(name.to_owned()).or_default().extend(licences);
+        }
+        for (path, other) in &self.shared {
+            if let Some(name) = dpkg::documented(path)
+                && let Some(licences) = copyrights.get(other).cloned()
+            {
+                copyrights.entry(name.to_owned()).or_insert(licences);
+            }
+        }
         let read = self.read.into_values().flatten().map(|source| {
             let lock = source.lock.and_then(|mut lock| {
                 for package in &mut lock.packages {
+                    if package.purl.kind() == "deb"
+                        && let Some(licences) = copyrights.get(&package.name)
+                    {
+                        package.licences.extend(licences.iter().cloned());
+                    }
                     of_release(package, release.as_ref())?;
                 }
                 Ok(lock)
@@ -278,10 +335,10 @@ fn fields(paragraph: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// What one package writes of itself where it lies; one without a version is there, and nobody can say whether it is bad.
-fn one(kind: &str, name: &str, version: Option<&str>) -> Result<Lock, Fault> {
+fn one(kind: &str, name: &str, version: Option<&str>, licences: Vec<String>) -> Result<Lock, Fault> {
     let mut lock = Lock::default();
     match version {
-        Some(_) => lock.packages.push(Package::named(kind, name, version)?),
+        Some(_) => lock.packages.push(Package { licences, ..Package::named(kind, name, version)? }),
         None => lock.hide(format!("{name} has no version")),
     }
     Ok(lock)

@@ -3,7 +3,7 @@
 use linkward_evidence::Fault;
 
 use super::malformed;
-use crate::{Lock, Package, purl};
+use crate::{Lock, Package, licence, purl};
 
 /// How one database spells what is needed.
 pub(super) struct Spelling {
@@ -13,6 +13,8 @@ pub(super) struct Spelling {
     pub(super) name: &'static str,
     pub(super) version: &'static str,
     pub(super) architecture: &'static str,
+    /// The field with the licence, where the database has one.
+    pub(super) licence: Option<&'static str>,
     /// Of which package this one was made: advisories speak of that one.
     pub(super) upstream: fn(&str, name: &str) -> Option<String>,
     /// Whether the paragraph is about a package that is there.
@@ -42,7 +44,9 @@ pub(super) fn read(text: &str, spelling: &Spelling) -> Result<Lock, Fault> {
                 found = found.with_qualifier(key, &value);
             }
         }
-        lock.packages.push(Package::of(found, name.to_owned(), Some(version.to_owned())));
+        let licences = spelling.licence.and_then(field).and_then(licence::declared).into_iter().collect();
+        lock.packages
+            .push(Package { licences, ..Package::of(found, name.to_owned(), Some(version.to_owned())) });
     }
     if lock.packages.is_empty() {
         lock.gaps.push("lists no installed package".to_owned());

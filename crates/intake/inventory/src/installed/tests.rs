@@ -130,3 +130,79 @@ fn the_order_of_files_leaves_no_trace() {
     let write = |found: Inventory| linkward_evidence::cyclonedx::write(&found.sbom);
     assert_eq!(write(of(&files)), write(of(&turned)));
 }
+
+fn licences(found: &Inventory) -> Vec<(&str, Vec<&str>)> {
+    found
+        .sbom
+        .components
+        .iter()
+        .map(|component| (component.name.as_str(), component.licences.iter().map(String::as_str).collect()))
+        .collect()
+}
+
+#[test]
+fn licences_stand_where_each_kind_writes_them() {
+    let found = of(&[
+        ("a/node_modules/x/package.json", r#"{"name":"x","version":"1.0.0","license":"MIT"}"#),
+        ("a/node_modules/y/package.json", r#"{"name":"y","version":"1.0.0","license":{"no":1}}"#),
+        (
+            "p/expr-1.dist-info/METADATA",
+            "Name: expr\nVersion: 1\nLicense-Expression: MIT OR ISC\nLicense: GPL\n\nLicense: no",
+        ),
+        ("p/free-1.dist-info/METADATA", "Name: free\nVersion: 1\nLicense: Apache 2.0\nSummary: x\n"),
+        (
+            "p/text-1.dist-info/METADATA",
+            "Name: text\nVersion: 1\nLicense: Permission\n\tis granted\nClassifier: License :: OSI Approved :: ISC License (ISCL)\n",
+        ),
+        ("p/none-1.egg-info/PKG-INFO", "Name: none\nVersion: 1\nLicense: UNKNOWN\n"),
+        (
+            "g/specifications/r-1.gemspec",
+            "  s.name = \"r\".freeze\n  s.version = \"1\"\n  s.licenses = [\"MIT\".freeze, \"Ruby\".freeze]\n",
+        ),
+        ("lib/apk/db/installed", "P:musl\nV:1.2.4-r2\nL:MIT\n"),
+        (
+            "v/vendor/composer/installed.json",
+            r#"{"packages":[{"name":"a/b","version":"1.0.0","license":["MIT","GPL-2.0-or-later"]}]}"#,
+        ),
+    ]);
+    assert_eq!(
+        licences(&found),
+        [
+            ("musl", vec!["MIT"]),
+            ("a/b", vec!["MIT OR GPL-2.0-or-later"]),
+            ("r", vec!["MIT OR Ruby"]),
+            ("x", vec!["MIT"]),
+            ("y", vec![]),
+            ("expr", vec!["MIT OR ISC"]),
+            ("free", vec!["Apache-2.0"]),
+            ("none", vec![]),
+            ("text", vec!["ISC"]),
+        ]
+    );
+}
+
+#[test]
+fn a_debian_package_has_the_licences_of_its_copyright_file() {
+    let mut catalogue = Catalogue::default();
+    let packages = "Package: a\nVersion: 1\n\nPackage: b\nVersion: 1\n\nPackage: c\nVersion: 1\n\nPackage: d\nVersion: 1\n";
+    let add = |catalogue: &mut Catalogue, path: &str, text: &str| catalogue.add(path, None, text.as_bytes());
+    add(&mut catalogue, "var/lib/dpkg/status", packages);
+    add(&mut catalogue, "usr/share/doc/a/copyright", "Format: x\n\nFiles: *\nLicense: Expat\n");
+    // Another's, in a folder that only looks like it.
+    add(&mut catalogue, "opt/xusr/share/doc/d/copyright", "Format: x\n\nFiles: *\nLicense: ISC\n");
+    add(&mut catalogue, "usr/share/doc/d/more/copyright", "Format: x\n\nFiles: *\nLicense: ISC\n");
+    assert_eq!(
+        catalogue.unlicensed(),
+        ["b", "c", "d"]
+            .map(|name| [format!("usr/share/doc/{name}"), format!("usr/share/doc/{name}/copyright")])
+            .concat()
+    );
+    catalogue.link("usr/share/doc/b", "a");
+    catalogue.link("usr/share/doc/c/copyright", "../a/copyright");
+    // Out of the root, and to nothing that is documentation.
+    catalogue.link("usr/share/doc/d", "../../../../etc");
+    catalogue.link("usr/share/doc/d", "/usr/share/doc/");
+    let found = catalogue.finish("root");
+    assert_eq!(licences(&found), [("a", vec!["MIT"]), ("b", vec!["MIT"]), ("c", vec!["MIT"]), ("d", vec![])]);
+    assert!(found.doubts.is_empty(), "{:?}", found.doubts);
+}

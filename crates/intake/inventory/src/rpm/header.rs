@@ -3,7 +3,7 @@
 use linkward_evidence::Fault;
 
 use super::{malformed, sized};
-use crate::{Lock, Package, purl};
+use crate::{Lock, Package, licence, purl};
 
 /// As much as RPM itself takes.
 const MAX_TAGS: u64 = 0xffff;
@@ -17,6 +17,7 @@ const NAME: u64 = 1000;
 const VERSION: u64 = 1001;
 const RELEASE: u64 = 1002;
 const EPOCH: u64 = 1003;
+const LICENCE: u64 = 1014;
 const ARCHITECTURE: u64 = 1022;
 const SOURCE: u64 = 1044;
 const FOLDER_OF_FILE: u64 = 1116;
@@ -95,7 +96,8 @@ pub(super) fn read(bytes: &[u8], number: usize, lock: &mut Lock) -> Result<(), F
         let folder = usize::try_from(folder).ok().and_then(|at| folders.get(at).copied()).unwrap_or_default();
         lock.owns.push(String::from_utf8_lossy(&[folder, file].concat()).into_owned());
     }
-    lock.packages.push(Package::of(found, name, Some(version)));
+    let licences = header.text(LICENCE).as_deref().and_then(licence::declared).into_iter().collect();
+    lock.packages.push(Package { licences, ..Package::of(found, name, Some(version)) });
     Ok(())
 }
 

@@ -29,11 +29,25 @@ pub(super) struct Dependencies {
     #[serde(skip)]
     projects: BTreeMap<String, Known>,
     gaps: BTreeSet<String>,
+    /// Points of 100 of the newest SBOM of each project.
+    #[serde(default)]
+    quality: BTreeMap<String, u8>,
+}
+
+/// One SBOM's say about itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Said {
+    pub(super) gaps: bool,
+    pub(super) quality: Option<u8>,
 }
 
 impl Dependencies {
-    pub(super) fn take(&mut self, project: &str, at: Instant, terms: &[Term], gaps: bool) {
-        if gaps {
+    pub(super) fn take(&mut self, project: &str, at: Instant, terms: &[Term], said: Said) {
+        match said.quality {
+            Some(points) => self.quality.insert(project.to_owned(), points),
+            None => self.quality.remove(project),
+        };
+        if said.gaps {
             self.gaps.insert(project.to_owned());
         } else {
             self.gaps.remove(project);
@@ -68,7 +82,12 @@ impl Dependencies {
 
     pub(super) fn projects(&self) -> Vec<Project> {
         let newest = |(name, known): (&String, &Known)| {
-            Some(Project { name: name.clone(), at: known.back()?.0, gaps: self.gaps.contains(name) })
+            Some(Project {
+                name: name.clone(),
+                at: known.back()?.0,
+                gaps: self.gaps.contains(name),
+                quality: self.quality.get(name).copied(),
+            })
         };
         self.projects.iter().filter_map(newest).collect()
     }
@@ -99,15 +118,16 @@ mod tests {
         let term = |name: &str| Term::new(TermKind::Package, name);
         let (a, b, c) = (term("pkg:npm/a@1"), term("pkg:npm/b@1"), term("pkg:npm/c@1"));
         let at = |days: i64| noon().plus_millis(days * DAY);
-        dependencies.take("p", at(0), std::slice::from_ref(&a), true);
+        let said = |gaps, quality| Said { gaps, quality };
+        dependencies.take("p", at(0), std::slice::from_ref(&a), said(true, None));
         assert_eq!(dependencies.counted(at(1)), (1, None), "no SBOM is a week old");
         for hour in 0..100 {
             let terms = [a.clone(), b.clone()];
-            dependencies.take("p", at(3).plus_millis(hour * 60_000), &terms, true);
+            dependencies.take("p", at(3).plus_millis(hour * 60_000), &terms, said(true, Some(40)));
         }
-        assert!(dependencies.projects()[0].gaps);
-        dependencies.take("p", at(8), &[a, b, c], false);
-        assert!(!dependencies.projects()[0].gaps);
+        assert_eq!((dependencies.projects()[0].gaps, dependencies.projects()[0].quality), (true, Some(40)));
+        dependencies.take("p", at(8), &[a, b, c], said(false, Some(80)));
+        assert_eq!((dependencies.projects()[0].gaps, dependencies.projects()[0].quality), (false, Some(80)));
         assert_eq!(dependencies.counted(at(8)), (3, Some(2)));
         assert_eq!(dependencies.counted(at(11)), (3, Some(1)));
     }

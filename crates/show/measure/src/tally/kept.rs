@@ -146,7 +146,15 @@ mod tests {
             }
             let terms = [Term::new(TermKind::Package, format!("pkg:npm/p{number}@1"))];
             let day = noon().plus_millis(i64::from(number) * 3_600_000);
-            tally.dependencies.take(&format!("project {}", number % 5), day, &terms, number % 2 == 0);
+            tally.dependencies.take(
+                &format!("project {}", number % 5),
+                day,
+                &terms,
+                super::super::dependencies::Said {
+                    gaps: number % 2 == 0,
+                    quality: u8::try_from(number % 101).ok(),
+                },
+            );
             tally.verdicts.take(&json!({
                 "question": { "environment": format!("e{}", number % 2), "digest": digest },
                 "outcome": (["allow", "deny", "unknown"][number as usize % 3]), "requirements": [],

@@ -120,7 +120,10 @@ impl Tally {
             Kind::Sbom => {
                 let gaps = says.get("gaps").and_then(Value::as_array).is_some_and(|gaps| !gaps.is_empty());
                 self.artifacts.described(products(), gaps);
-                self.dependencies.take(text(&says, "/name").unwrap_or(""), row.times.event, &terms, gaps);
+                let points = says.pointer("/quality/score").and_then(Value::as_u64);
+                let quality = points.and_then(|points| u8::try_from(points).ok());
+                let said = dependencies::Said { gaps, quality };
+                self.dependencies.take(text(&says, "/name").unwrap_or(""), row.times.event, &terms, said);
             }
             Kind::Step => self.artifacts.built(products().collect()),
             Kind::Finding => self.findings.take(row.times.event, &says),
