@@ -8,9 +8,10 @@ use linkward_advisory::Doubt;
 use linkward_evidence::Fault;
 use linkward_inspect::name::Names;
 use linkward_inspect::package::Package;
+use linkward_inspect::registry::{self, Compared};
 use linkward_inspect::{Finding, Weight, is_inspected};
 use linkward_inventory::{inventory, is_lockfile};
-use linkward_model::{Code, Exit};
+use linkward_model::{Code, Exit, Instant};
 use serde_json::json;
 
 use crate::cli::Format;
@@ -30,6 +31,12 @@ pub(crate) struct Args {
     /// The release before, a folder or archive: say what PATH can do that it could not
     #[arg(long, value_name = "OLD")]
     previous: Option<PathBuf>,
+    /// What the registry says of the package, a file: npm's document of it (`curl REGISTRY/NAME`) or PyPI's JSON. PATH is the archive
+    #[arg(long, value_name = "FILE", conflicts_with = "previous")]
+    registry: Option<PathBuf>,
+    /// The time by which a release is young [default: now]
+    #[arg(long, value_name = "TIME", requires = "registry")]
+    at: Option<Instant>,
     /// Popular and reserved names, and brands, that packages are held against beside the built-in ones, TOML
     #[arg(long, value_name = "FILE")]
     names: Option<PathBuf>,
@@ -73,8 +80,17 @@ pub(crate) fn run(args: &Args, home: Option<&Path>, format: Format) -> Result<Ex
     } else if args.path.is_dir() {
         looked_at += dependencies(args, home, &mut findings, &mut doubts)?;
     }
-    for (path, bytes) in &files {
+    if let Some(document) = &args.registry {
+        let said = of_registry(&args.path, document, args.at.unwrap_or_else(Instant::now))?;
+        findings.extend(said.findings);
+        doubts.extend(said.open.into_iter().map(|open| Doubt::new(Code::RegistrySilent, open)));
+        looked_at = looked_at.max(1);
+    }
+    let package = is_package(&args.path);
+    let idle = |path: &str| package && path.split('/').any(|part| part == ".github");
+    for (path, bytes) in files.iter().filter(|(path, _)| !idle(path)) {
         match linkward_inspect::inspect(path, bytes) {
+            Ok(found) if package => findings.extend(found.into_iter().map(of_somebody_else)),
             Ok(found) => findings.extend(found),
             // Text in another encoding is not what the rules are about; a workflow that cannot be read is.
             Err(fault) => doubts.push(Doubt::new(fault.code, fault.to_string())),
@@ -105,6 +121,29 @@ pub(crate) fn run(args: &Args, home: Option<&Path>, format: Format) -> Result<Ex
     })
 }
 
+/// Whether this is somebody else's package, as an archive or where a client installed it: its CI runs nothing here.
+fn is_package(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    let installed = |part: std::path::Component<'_>| {
+        matches!(part.as_os_str().to_str(), Some("node_modules" | "site-packages" | "dist-packages"))
+    };
+    ARCHIVES.iter().any(|end| name.ends_with(end))
+        || std::fs::canonicalize(path).is_ok_and(|path| path.components().any(installed))
+}
+
+/// Keys in tests and texts of a package that others publish endanger nobody who installs it.
+fn of_somebody_else(finding: Finding) -> Finding {
+    const ASIDE: &[&str] =
+        &["test", "tests", "__tests__", "spec", "fixtures", "example", "examples", "doc", "docs"];
+    let mut folders = finding.path.split('/').rev().skip(1);
+    let aside =
+        finding.path.to_ascii_lowercase().ends_with(".md") || folders.any(|part| ASIDE.contains(&part));
+    if finding.code == Code::SecretExposed && aside {
+        return Finding { weight: Weight::Low, ..finding };
+    }
+    finding
+}
+
 /// One release: its archive, or its folder.
 fn release(path: &Path) -> Result<Package> {
     let failure = |fault: Fault| Failure::new(fault.code, format!("{}: {fault}", path.display()));
@@ -120,6 +159,15 @@ fn release(path: &Path) -> Result<Package> {
         return Ok(package);
     }
     Ok(Package::archive(&bounded(path)?).map_err(failure)?)
+}
+
+/// The archive of a package against its registry's document.
+fn of_registry(path: &Path, document: &Path, now: Instant) -> Result<Compared> {
+    let archive = bounded(path)?;
+    let failure = |at: &Path, fault: Fault| Failure::new(fault.code, format!("{}: {fault}", at.display()));
+    let files = linkward_inspect::package::files(&archive).map_err(|fault| failure(path, fault))?;
+    Ok(registry::compare(&bounded(document)?, &archive, &files, now)
+        .map_err(|fault| failure(document, fault))?)
 }
 
 fn bounded(path: &Path) -> Result<Vec<u8>> {

@@ -34,7 +34,7 @@ pub(crate) enum PolicyCommand {
         #[arg(long)]
         complete: bool,
     },
-    /// Who would be decided otherwise: two policies over the recorded evidence; exit code 1 where anything is newly refused
+    /// Who would be decided otherwise: two policies over the recorded evidence; exit code 1 where anything is newly refused, 3 where nothing was ever asked
     Diff {
         #[arg(value_name = "OLD")]
         old: PathBuf,
@@ -212,10 +212,21 @@ fn diff(old: &Path, new: &Path, home: Option<&Path>, format: Format) -> Result<E
                 change.changed.len(),
                 change.asked
             ));
+            if change.asked == 0 {
+                let fix = "linkward check, up, or a gate asks";
+                out.push_str(&format!(
+                    "{}: nothing was asked for yet, so nobody knows; {fix}\n",
+                    Code::NoEvidence
+                ));
+            }
             print(&out)?;
         }
     }
-    Ok(if refused > 0 { Exit::Denied } else { Exit::Allowed })
+    Ok(match (refused, change.asked) {
+        (_, 0) => Exit::Unknown,
+        (0, _) => Exit::Allowed,
+        _ => Exit::Denied,
+    })
 }
 
 /// One question that is decided otherwise.

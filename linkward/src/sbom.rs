@@ -78,11 +78,15 @@ fn of_project(path: &Path, home: Option<&Path>) -> Result<Exit> {
         Ok(home) => home.config()?,
         Err(_) => Config::default(),
     };
+    let mut keeper = Keeper::start(home)?;
     crate::sandbox::enter(Network::GivenUp);
     let seen = project::inventory(path, &config.exclude)?;
     let Some(sbom) = seen.sbom else {
         return Err(Failure::new(Code::NoSbom, format!("no lockfile in {}", path.display())).into());
     };
+    if let Some(keeper) = &mut keeper {
+        keeper.record(&project::project_name(path), sbom.text.clone(), None)?;
+    }
     print(&sbom.text)?;
     for gap in &seen.gaps {
         complain(&format!("{}: {}", Code::SbomIncomplete, table::visible(gap)));

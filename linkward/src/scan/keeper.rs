@@ -74,7 +74,11 @@ impl Keeper {
             base.iter().for_each(|base| note(&mut loaded.sbom, base, loaded.chain.len()));
         }
         let sbom = String::from_utf8_lossy(&linkward_evidence::cyclonedx::write(&loaded.sbom)).into_owned();
-        self.ask(&Ask::Record { name: name.to_owned(), sbom, chain: loaded.chain.last().copied() })
+        self.record(name, sbom, loaded.chain.last().copied())
+    }
+
+    pub(crate) fn record(&mut self, name: &str, sbom: String, chain: Option<Digest>) -> Result<u64> {
+        self.ask(&Ask::Record { name: name.to_owned(), sbom, chain })
     }
 
     fn ask<T: DeserializeOwned>(&mut self, ask: &Ask) -> Result<T> {

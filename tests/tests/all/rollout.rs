@@ -150,3 +150,27 @@ fn a_trial_that_is_stopped_leaves_everything_as_it_was() {
     assert_eq!(project.run(&["policy", "trial", "promote"]).0, 2);
     assert_eq!(std::fs::read_to_string(policy_path(&project)).unwrap(), policy);
 }
+
+/// Two policies over what was asked: who would be refused, and nobody knows where nothing was.
+#[test]
+fn a_difference_names_who_would_be_refused() {
+    let project = project();
+    let path = policy_path(&project);
+    let old = path.to_str().unwrap();
+    project.run(&["up", "--no-serve"]);
+    let (changed, _) = stricter(&project);
+    let file = project.beside().join("stricter.yaml");
+    std::fs::write(&file, &changed).unwrap();
+    let new = file.to_str().unwrap();
+    let (exit, text) = project.run(&["policy", "diff", old, new]);
+    assert!(exit == 3 && text.contains("no-evidence: nothing was asked for yet"), "{exit} {text}");
+    built(&project);
+    assert_eq!(project.run(&["check", WHEEL]).0, 0);
+    let (exit, text) = project.run(&["policy", "diff", old, old]);
+    assert!(exit == 0 && text.starts_with("0 of 1 recorded questions"), "{exit} {text}");
+    let (exit, text) = project.run(&["policy", "diff", old, new]);
+    assert!(exit == 1 && text.contains("1 would newly be refused") && text.contains(WHEEL), "{exit} {text}");
+    let (exit, report) = json_of(&project, &["policy", "diff", new, old]);
+    assert_eq!((exit, &report["changed"][0]["refused"]), (0, &json!(false)), "{report}");
+    assert_eq!(project.run(&["check", WHEEL]).0, 0, "a question about policies changes none");
+}

@@ -410,3 +410,74 @@ fn an_sbom_has_the_time_of_its_source() {
     }
     assert!(!project.run(&["sbom", "."]).1.contains("timestamp"));
 }
+
+/// Where a home is named, what was seen of a project is recorded, once.
+#[test]
+fn an_sbom_is_recorded_where_a_home_is_named() {
+    let project = project();
+    project.run(&["up", "--no-serve"]);
+    let home = project.path().join(".linkward");
+    let other = Project::new();
+    other.write(
+        "sub/package-lock.json",
+        r#"{"name":"p","lockfileVersion":3,"packages":{"node_modules/seen":{"version":"7.0.0"}}}"#,
+    );
+    let args = ["--home", home.to_str().unwrap(), "sbom", "sub"];
+    for _ in 0..2 {
+        let (code, text) = other.run(&args);
+        assert!(code == 3 && text.contains("pkg:npm/seen@7.0.0"), "{code} {text}");
+    }
+    let (code, text) = project.run(&["why", "pkg:npm/seen@7.0.0"]);
+    assert_eq!((code, text.matches("sub").count()), (0, 1), "{text}");
+}
+
+/// What a registry says of a package against its archive: the bytes, the manifest, and what is left open.
+#[test]
+fn a_package_is_held_against_its_registry() {
+    let project = Project::new();
+    let manifest = r#"{"name":"left","version":"1.0.0","scripts":{"postinstall":"node x.js"}}"#;
+    let archive =
+        linkward_testkit::image::gzip(&linkward_testkit::image::tar(&[linkward_testkit::image::file(
+            "package/package.json",
+            manifest.as_bytes(),
+        )]));
+    std::fs::write(project.path().join("left.tgz"), &archive).unwrap();
+    project.write("left.json", r#"{"name":"left","time":{"1.0.0":"2026-01-01T00:00:00Z"},"versions":{"1.0.0":{"name":"left","version":"1.0.0","dist":{}}}}"#);
+    let args = ["inspect", "left.tgz", "--registry", "left.json", "--at", "2026-01-02T00:00:00Z"];
+    let (code, text) = project.run(&args);
+    assert_eq!(code, 1, "{text}");
+    for says in [
+        "manifest-confusion",
+        "script `postinstall` is `node x.js` in the archive and absent",
+        "version-young",
+        "registry-silent",
+    ] {
+        assert!(text.contains(says), "{says}: {text}");
+    }
+    project.write("left.json", "{}");
+    let (code, text) = project.run(&args);
+    assert!(code == 3 && text.contains("unsupported-format") && text.contains("left.json"), "{code} {text}");
+}
+
+/// CI of a package that others published runs nothing here, and keys in its tests are nobody's; in its source they are found.
+#[test]
+fn somebody_elses_package_is_judged_by_what_runs() {
+    let project = Project::new();
+    let key =
+        format!("-----BEGIN {} KEY-----\n{}\n-----END {0} KEY-----\n", "RSA PRIVATE", "MIIEow".repeat(40));
+    let own = [
+        ("test/key.pem", key.as_str()),
+        (".github/workflows/a.yml", "on: push\njobs: { a: { runs-on: x, steps: [{ uses: a/b@v1 }] } }\n"),
+    ];
+    for (place, code) in [("lib", 1), ("node_modules/lib", 0)] {
+        for (name, text) in own {
+            project.write(&format!("{place}/{name}"), text);
+        }
+        project.write(&format!("{place}/package.json"), r#"{"name":"lib","version":"1.0.0"}"#);
+        let (exit, text) = project.run(&["inspect", place]);
+        assert_eq!(exit, code, "{place}: {text}");
+        assert!(text.contains("secret-exposed"), "{place}: {text}");
+    }
+    project.write("node_modules/lib/lib/key.pem", &key);
+    assert_eq!(project.run(&["inspect", "node_modules/lib"]).0, 1);
+}

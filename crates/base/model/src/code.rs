@@ -328,6 +328,9 @@ codes! {
     NameSquat = "name-squat", Policy, "A package's name is made to be taken for another.", "Compare with the name that was meant.";
     DependencyConfusion = "dependency-confusion", Policy, "A name that is reserved may have come from outside.", "Name the registry that it comes from; claim the name outside too.";
     VersionSuspicious = "version-suspicious", Policy, "A version's number is so high that it wins against every real release.", "Find out who published it, and pin the release that was meant.";
+    VersionYoung = "version-young", Policy, "A version was published so lately that nobody may have looked at it yet.", "Wait until it is a week old, or read the change; pin the version before.";
+    PublisherChanged = "publisher-changed", Policy, "A version was published by somebody who published none before it.", "Ask the maintainers whether they know the publisher.";
+    RegistrySilent = "registry-silent", Missing, "The registry's document does not say what a package is to be held against.", "Ask the registry for its whole document of the package.";
     BuildUnlisted = "build-unlisted", Policy, "A build fetched what no lockfile names.", "Find out which step did, and lock it or take it away.";
     BuildUnfetched = "build-unfetched", Policy, "A lockfile names what the build did not fetch.", "It may come from a cache; build once without one to know.";
     DependencyReplaced = "dependency-replaced", Proof, "The same version of a dependency has other bytes than before.", "Find out who replaced it before anybody installs it.";

@@ -7,6 +7,7 @@ pub mod capability;
 mod kind;
 pub mod name;
 pub mod package;
+pub mod registry;
 mod rules;
 
 use linkward_evidence::workflow::is_workflow;

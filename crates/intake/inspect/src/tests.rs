@@ -196,6 +196,64 @@ fn encoded_payloads_stand_beside_what_runs_them() {
     }
 }
 
+/// What runs text is a word of its own, near the text; programs packed into one line have everything in that line.
+#[test]
+fn a_call_of_another_name_runs_no_text() {
+    let text = "A".repeat(600);
+    let far = "x;".repeat(1500);
+    for (code, bad) in [
+        (format!("a=atob(\"{text}\");/x/.exec(a);isFunction(a);re.compile(a)"), false),
+        (format!("a=atob(\"{text}\");WebAssembly.compile(a)"), false),
+        (format!("a=atob(\"{text}\");eval(a)"), true),
+        (format!("a=atob(\"{text}\");new Function(a)()"), true),
+        (format!("a=atob(\"{text}\");require('child_process').exec(a)"), true),
+        (format!("a=atob(\"{text}\");globalThis.eval(a)"), true),
+        (format!("exec(compile(base64.b64decode('{text}'),'','exec'))"), true),
+        (format!("a=atob(\"{text}\");{far}eval(b)"), false),
+        (format!("\u{e9}{far}\u{e9}a=atob(\"{text}\");eval(a)\u{e9}{far}\u{e9}"), true),
+    ] {
+        let found = of("x.js", &code);
+        assert_eq!(
+            found.first().map(|(code, _)| *code),
+            bad.then_some(Code::EncodedPayload),
+            "{}",
+            &code[code.len() - 40..]
+        );
+    }
+}
+
+#[test]
+fn invisible_characters_that_belong_to_nothing_are_found() {
+    let selectors = |number: u32| char::from_u32(0xfe00 + number % 16).unwrap();
+    let hidden: String = (0..40).map(selectors).collect();
+    let tags: String = "payload-".chars().map(|c| char::from_u32(0xe0000 + u32::from(c)).unwrap()).collect();
+    let england = "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}";
+    let words = "word ".repeat(800);
+    for (line, bad) in [
+        ("\u{263a}\u{fe0f}".repeat(300), false),
+        (england.repeat(30), false),
+        ("1\u{fe0f}\u{20e3}".repeat(30), false),
+        (format!("{words}\u{200b}{words}{}", "\u{2061} ".repeat(12)), false),
+        (format!("let x = 1;{hidden}"), true),
+        (format!("{words}{words}{hidden}"), true),
+        (format!("\u{263a}{hidden}"), true),
+        (tags.repeat(2), true),
+        (format!("{england}{}", tags.repeat(2)), true),
+        ("a\u{fe01}".repeat(30), true),
+        ("\u{4e2d}\u{e0101}".repeat(30), true),
+        ("a\u{200b}".repeat(9), true),
+        ("a\u{200b}".repeat(8), false),
+    ] {
+        let found = of("x.js", &line);
+        assert_eq!(
+            found,
+            if bad { vec![(Code::HiddenUnicode, 1)] } else { vec![] },
+            "{}",
+            line.escape_unicode()
+        );
+    }
+}
+
 #[test]
 fn images_are_pinned_by_digest() {
     let pinned = format!("alpine@sha256:{}", "a".repeat(64));

@@ -8,18 +8,18 @@ use crate::{Kind, Look, Report, Rule, Weight};
 pub(crate) const RULE: Rule =
     Rule { code: Code::EncodedPayload, weight: Weight::High, looks: &[Look::Of(&[Kind::Source], look)] };
 
-/// What runs text, and what decodes it.
+/// What runs text, as a word of its own: `re.compile(`, `isFunction(` and the `exec(` of a regular expression run none.
+const CALLS: &[&str] = &["eval(", "exec(", "Function(", "execSync(", "compile(", "loadstring("];
+/// The same, wherever it stands.
 const RUNS: &[&str] = &[
-    "eval(",
-    "exec(",
-    "new Function(",
-    "Function(",
-    "execSync(",
+    "child_process",
+    "window.eval(",
+    "global.eval(",
+    "globalThis.eval(",
+    "builtins.exec(",
     "os.system(",
     "subprocess.",
     "__import__(",
-    "compile(",
-    "loadstring(",
     "Invoke-Expression",
     "IEX ",
 ];
@@ -38,38 +38,57 @@ const DECODES: &[&str] = &[
 ];
 /// Shorter texts are names, keys and digests.
 const LONG: usize = 512;
-/// Within so many lines a call belongs to the text.
-const NEAR: usize = 5;
+/// Within so many bytes a call belongs to the text: some five lines, or a part of a line that holds the whole program.
+const NEAR: usize = 2000;
 
 fn look(text: &str, report: &mut Report<'_>) {
-    if !RUNS.iter().any(|call| text.contains(call)) {
+    if text.len() < LONG || !runs(text) {
         return;
     }
-    let lines: Vec<&str> = text.lines().collect();
-    for (index, line) in lines.iter().enumerate() {
-        let length = longest(line);
-        if length < LONG {
-            continue;
+    let mut start = 0;
+    for (index, line) in text.split('\n').enumerate() {
+        for (at, length) in encoded(line) {
+            let around = |from: usize, to: usize| {
+                let from = (from..=to).find(|at| text.is_char_boundary(*at)).unwrap_or(to);
+                let to = (to..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+                text.get(from..to).unwrap_or_default()
+            };
+            let (from, to) = (start + at, start + at + length);
+            let (before, behind) =
+                (around(from.saturating_sub(NEAR), from), around(to, (to + NEAR).min(text.len())));
+            let decodes = |part: &str| DECODES.iter().any(|word| part.contains(word));
+            if (runs(before) || runs(behind)) && (decodes(before) || decodes(behind)) {
+                report.add(
+                    index + 1,
+                    format!("{length} encoded characters stand beside a call that runs text"),
+                );
+                break;
+            }
         }
-        let near =
-            lines.get(index.saturating_sub(NEAR)..lines.len().min(index + NEAR + 1)).unwrap_or_default();
-        let has = |words: &[&str]| words.iter().any(|word| near.iter().any(|line| line.contains(word)));
-        if has(RUNS) && has(DECODES) {
-            report.add(index + 1, format!("{length} encoded characters stand beside a call that runs text"));
-        }
+        start += line.len() + 1;
     }
 }
 
-/// The longest run of what encodings are made of, within quotes.
-fn longest(line: &str) -> usize {
-    if line.len() < LONG {
-        return 0;
-    }
-    let of = |part: &str| {
+fn runs(text: &str) -> bool {
+    let alone = |call: &&str| {
+        text.match_indices(*call).any(|(at, _)| {
+            let before = text.get(..at).and_then(|text| text.chars().next_back());
+            !before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '$' | '.'))
+        })
+    };
+    RUNS.iter().any(|word| text.contains(word)) || CALLS.iter().any(alone)
+}
+
+/// The runs of what encodings are made of, within quotes, that are long: where they begin, and how long they are.
+fn encoded(line: &str) -> impl Iterator<Item = (usize, usize)> {
+    let parts = if line.len() < LONG { "" } else { line }.split(['"', '\'', '`']);
+    let mut start = 0;
+    parts.filter_map(move |part| {
+        let at = start;
+        start += part.len() + 1;
         let encoded = |byte: u8| {
             byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'_' | b'-' | b'\\')
         };
-        if part.len() >= LONG && part.bytes().all(encoded) { part.len() } else { 0 }
-    };
-    line.split(['"', '\'', '`']).map(of).max().unwrap_or_default()
+        (part.len() >= LONG && part.bytes().all(encoded)).then_some((at, part.len()))
+    })
 }
