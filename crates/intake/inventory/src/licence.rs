@@ -240,12 +240,10 @@ pub(crate) fn of_classifier(value: &str) -> Option<String> {
 /// otherwise the licences are known whose texts it refers to, though not whether a later version may be chosen.
 pub(crate) fn of_debian(text: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
+    let mut more = false;
     let mut add = |name: Option<String>| {
-        if let Some(name) = name
-            && !found.contains(&name)
-            && found.len() < MAX_LICENCES
-        {
-            found.push(name);
+        if let Some(name) = name.filter(|name| !found.contains(name)) {
+            if found.len() < MAX_LICENCES { found.push(name) } else { more = true }
         }
     };
     let head = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().to_ascii_lowercase();
@@ -271,6 +269,7 @@ pub(crate) fn of_debian(text: &str) -> Vec<String> {
         }
     }
     found.sort();
+    found.extend(more.then(|| format!("more than these {MAX_LICENCES} licences")));
     found
 }
 
@@ -362,6 +361,9 @@ mod tests {
             of_debian(prose),
             ["Apache-2.0", "GPL (text in common-licenses)", "GPL-2 (text in common-licenses)"]
         );
+        let many: String = (0..100).map(|number| format!("License: own-{number}\n")).collect();
+        let found = of_debian(&format!("Format: x\n{many}"));
+        assert_eq!((found.len(), found.last().unwrap().as_str()), (65, "more than these 64 licences"));
         assert_eq!(of_debian("License: MIT\n"), Vec::<String>::new());
         assert_eq!(of_debian(""), Vec::<String>::new());
     }
