@@ -66,13 +66,22 @@ enum Kind {
 
 pub(crate) fn run(args: &Args, home: Option<&Path>, format: Format) -> Result<Exit> {
     crate::sandbox::enter(Network::GivenUp);
-    let (files, mut doubts) = match &args.previous {
-        // The rules look at both releases; what is new is asked here.
-        Some(_) => (Vec::new(), Vec::new()),
-        None => read(&args.path)?,
-    };
     let mut findings: Vec<Finding> = Vec::new();
-    let mut looked_at = files.len();
+    let (mut files, mut doubts) = match (&args.previous, &args.registry) {
+        // The rules look at both releases; what is new is asked here.
+        (Some(_), _) => (Vec::new(), Vec::new()),
+        (None, Some(document)) => {
+            let (said, files) = of_registry(&args.path, document, args.at.unwrap_or_else(Instant::now))?;
+            findings.extend(said.findings);
+            let open = said.open.into_iter().map(|open| Doubt::new(Code::RegistrySilent, open));
+            (files, open.collect())
+        }
+        (None, None) => read(&args.path)?,
+    };
+    let package = args.registry.is_some() || is_package(&args.path);
+    files.retain(|(path, _)| !package || path.split('/').all(|part| part != ".github"));
+    // The manifest that was held against the registry's was looked at, whatever else there is.
+    let mut looked_at = files.len().max(usize::from(args.registry.is_some()));
     if let Some(previous) = &args.previous {
         let (old, new) = (release(previous)?, release(&args.path)?);
         findings.extend(new.gained(&old));
@@ -80,15 +89,7 @@ pub(crate) fn run(args: &Args, home: Option<&Path>, format: Format) -> Result<Ex
     } else if args.path.is_dir() {
         looked_at += dependencies(args, home, &mut findings, &mut doubts)?;
     }
-    if let Some(document) = &args.registry {
-        let said = of_registry(&args.path, document, args.at.unwrap_or_else(Instant::now))?;
-        findings.extend(said.findings);
-        doubts.extend(said.open.into_iter().map(|open| Doubt::new(Code::RegistrySilent, open)));
-        looked_at = looked_at.max(1);
-    }
-    let package = is_package(&args.path);
-    let idle = |path: &str| package && path.split('/').any(|part| part == ".github");
-    for (path, bytes) in files.iter().filter(|(path, _)| !idle(path)) {
+    for (path, bytes) in &files {
         match linkward_inspect::inspect(path, bytes) {
             Ok(found) if package => findings.extend(found.into_iter().map(of_somebody_else)),
             Ok(found) => findings.extend(found),
@@ -121,13 +122,15 @@ pub(crate) fn run(args: &Args, home: Option<&Path>, format: Format) -> Result<Ex
     })
 }
 
-/// Whether this is somebody else's package, as an archive or where a client installed it: its CI runs nothing here.
+/// Whether this is somebody else's package, in a form that is published or where a client installed it: its CI runs nothing
+/// here. Tar and zip may as well be a repository of one's own.
 fn is_package(path: &Path) -> bool {
+    const PUBLISHED: &[&str] = &[".tgz", ".crate", ".whl", ".nupkg", ".jar", ".gem"];
     let name = path.to_string_lossy();
     let installed = |part: std::path::Component<'_>| {
         matches!(part.as_os_str().to_str(), Some("node_modules" | "site-packages" | "dist-packages"))
     };
-    ARCHIVES.iter().any(|end| name.ends_with(end))
+    PUBLISHED.iter().any(|end| name.ends_with(end))
         || std::fs::canonicalize(path).is_ok_and(|path| path.components().any(installed))
 }
 
@@ -161,13 +164,27 @@ fn release(path: &Path) -> Result<Package> {
     Ok(Package::archive(&bounded(path)?).map_err(failure)?)
 }
 
-/// The archive of a package against its registry's document.
-fn of_registry(path: &Path, document: &Path, now: Instant) -> Result<Compared> {
+/// The archive of a package against its registry's document; and what rules look at in it.
+fn of_registry(path: &Path, document: &Path, now: Instant) -> Result<(Compared, Files)> {
+    if path.is_dir() {
+        anyhow::bail!(
+            "{} is a folder: --registry takes the archive that the registry serves",
+            path.display()
+        );
+    }
+    let (archive, mut files) = unpacked(path)?;
+    let said = registry::compare(&bounded(document)?, &archive, &files, now)
+        .map_err(|fault| Failure::new(fault.code, format!("{}: {fault}", document.display())))?;
+    files.retain(|(name, _)| is_inspected(name));
+    Ok((said, files))
+}
+
+/// An archive, and the files in it.
+fn unpacked(path: &Path) -> Result<(Vec<u8>, Files)> {
     let archive = bounded(path)?;
-    let failure = |at: &Path, fault: Fault| Failure::new(fault.code, format!("{}: {fault}", at.display()));
-    let files = linkward_inspect::package::files(&archive).map_err(|fault| failure(path, fault))?;
-    Ok(registry::compare(&bounded(document)?, &archive, &files, now)
-        .map_err(|fault| failure(document, fault))?)
+    let files = linkward_inspect::package::files(&archive)
+        .map_err(|fault| Failure::new(fault.code, format!("{}: {fault}", path.display())))?;
+    Ok((archive, files))
 }
 
 fn bounded(path: &Path) -> Result<Vec<u8>> {
@@ -248,10 +265,9 @@ fn read(path: &Path) -> Result<(Files, Vec<Doubt>)> {
     }
     let file_name = path.to_string_lossy();
     if ARCHIVES.iter().any(|end| file_name.ends_with(end)) {
-        let files = linkward_inspect::package::files(&bounded(path)?)
-            .map_err(|fault| Failure::new(fault.code, format!("{}: {fault}", path.display())))?;
-        let wanted = files.into_iter().filter(|(name, _)| is_inspected(name));
-        return Ok((wanted.collect(), Vec::new()));
+        let (_, mut files) = unpacked(path)?;
+        files.retain(|(name, _)| is_inspected(name));
+        return Ok((files, Vec::new()));
     }
     let size = std::fs::metadata(path).with_context(unread)?.len();
     if size > linkward_inspect::MAX_FILE as u64 {

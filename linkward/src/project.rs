@@ -14,13 +14,14 @@ use serde_json::Value;
 use crate::cli;
 use crate::home::Home;
 use crate::planned::Planned;
-use crate::wire::{Document, Found, Ingest, Reason, Source};
+use crate::wire::{Document, Found, Ingest, Quality, Reason, Source};
 
 /// What the lockfiles of a project say.
 pub(crate) struct Seen {
     pub(crate) sbom: Option<Document>,
     pub(crate) lockfiles: Vec<String>,
     pub(crate) components: usize,
+    pub(crate) quality: Quality,
     pub(crate) gaps: Vec<String>,
     pub(crate) packages: Vec<String>,
 }
@@ -64,6 +65,7 @@ pub(crate) fn look(
         lockfiles: seen.lockfiles,
         left_out: walked.1,
         components: seen.components,
+        quality: Some(seen.quality),
         gaps: seen.gaps,
         packages: seen.packages,
         artifacts: artifacts.collect(),
@@ -136,6 +138,7 @@ fn inventory_of(project: &str, walked: &Walk, created: Option<Instant>) -> Seen 
         sbom,
         lockfiles: found.lockfiles.iter().map(|lockfile| lockfile.path.clone()).collect(),
         components: found.sbom.components.len(),
+        quality: Quality::of(&found.sbom),
         gaps: faults.chain(found.sbom.gaps.clone()).collect(),
         packages: found
             .sbom

@@ -5,7 +5,7 @@ use linkward_model::{Digest, Environment, Instant};
 use serde_json::{Value, json};
 
 use crate::engine::CommitSignature;
-use crate::wire::{Found, Source};
+use crate::wire::{Found, Quality, Source};
 
 /// Any record of the wiring. Every one is plain data: what it claims is only that we saw it.
 #[derive(Debug, Clone)]
@@ -94,14 +94,8 @@ impl Note {
                 .iter()
                 .map(|revision| Term::new(TermKind::Revision, format!("git:{revision}"))),
         );
-        let quality = ingest.sbom.as_ref().and_then(|document| {
-            match linkward_evidence::parse(document.text.as_bytes()) {
-                Ok(linkward_evidence::Claim::Sbom(sbom)) => Some(quality(&sbom)),
-                _ => None,
-            }
-        });
         let says = json!({
-            "quality": quality,
+            "quality": ingest.quality,
             "name": ingest.project, "document": document, "format": "CycloneDX 1.6",
             "components": ingest.components, "lockfiles": ingest.lockfiles, "left_out": ingest.left_out, "gaps": ingest.gaps,
             "artifacts": ingest.artifacts.iter().map(|found| json!({
@@ -124,7 +118,7 @@ impl Note {
         terms.extend(manifest.iter().copied().chain(&chain).map(Term::digest));
         let image = chain.map(|chain| json!({ "manifest": manifest, "chain": chain }));
         let says = json!({
-            "quality": quality(sbom),
+            "quality": Quality::of(sbom),
             "name": name, "document": document, "format": "CycloneDX 1.6", "components": sbom.components.len(),
             "lockfiles": [], "left_out": [], "gaps": sbom.gaps, "artifacts": [], "image": image, "grade": "observed",
         });
@@ -238,10 +232,4 @@ impl Note {
             json!({ "gate": "admission", "mode": mode }),
         )
     }
-}
-
-/// Its points of 100 and why it has no more.
-fn quality(sbom: &linkward_evidence::sbom::Sbom) -> Value {
-    let quality = sbom.quality();
-    json!({ "score": quality.score, "reasons": quality.reasons() })
 }

@@ -317,10 +317,27 @@ pub(crate) struct Ingest {
     #[serde(default)]
     pub(crate) left_out: Vec<String>,
     pub(crate) components: usize,
+    /// Absent where a client does not say it yet.
+    #[serde(default)]
+    pub(crate) quality: Option<Quality>,
     pub(crate) gaps: Vec<String>,
     pub(crate) packages: Vec<String>,
     pub(crate) artifacts: Vec<Found>,
     pub(crate) documents: Vec<Document>,
+}
+
+/// An SBOM's points of 100, and why it has no more.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Quality {
+    pub(crate) score: u8,
+    pub(crate) reasons: Vec<String>,
+}
+
+impl Quality {
+    pub(crate) fn of(sbom: &linkward_evidence::sbom::Sbom) -> Self {
+        let quality = sbom.quality();
+        Self { score: quality.score, reasons: quality.reasons() }
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]

@@ -434,13 +434,10 @@ fn an_sbom_is_recorded_where_a_home_is_named() {
 /// What a registry says of a package against its archive: the bytes, the manifest, and what is left open.
 #[test]
 fn a_package_is_held_against_its_registry() {
+    use linkward_testkit::image::{file, gzip, tar};
     let project = Project::new();
     let manifest = r#"{"name":"left","version":"1.0.0","scripts":{"postinstall":"node x.js"}}"#;
-    let archive =
-        linkward_testkit::image::gzip(&linkward_testkit::image::tar(&[linkward_testkit::image::file(
-            "package/package.json",
-            manifest.as_bytes(),
-        )]));
+    let archive = gzip(&tar(&[file("package/package.json", manifest.as_bytes())]));
     std::fs::write(project.path().join("left.tgz"), &archive).unwrap();
     project.write("left.json", r#"{"name":"left","time":{"1.0.0":"2026-01-01T00:00:00Z"},"versions":{"1.0.0":{"name":"left","version":"1.0.0","dist":{}}}}"#);
     let args = ["inspect", "left.tgz", "--registry", "left.json", "--at", "2026-01-02T00:00:00Z"];
@@ -457,6 +454,8 @@ fn a_package_is_held_against_its_registry() {
     project.write("left.json", "{}");
     let (code, text) = project.run(&args);
     assert!(code == 3 && text.contains("unsupported-format") && text.contains("left.json"), "{code} {text}");
+    let (code, text) = project.run(&["inspect", ".", "--registry", "left.json"]);
+    assert!(code == 2 && text.contains(". is a folder: --registry takes the archive"), "{code} {text}");
 }
 
 /// CI of a package that others published runs nothing here, and keys in its tests are nobody's; in its source they are found.

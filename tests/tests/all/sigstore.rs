@@ -1,4 +1,5 @@
-//! The private Sigstore: what it refuses, and unmodified clients that sign against it and verify each other.
+//! The private Sigstore: what it refuses, and unmodified clients that sign against it and verify each other; long because
+//! each service it stands in for has refusals of its own.
 
 mod clients;
 

@@ -19,6 +19,7 @@ mod field;
 pub mod hcl;
 pub mod image_name;
 pub mod in_toto;
+pub mod integrity;
 pub mod key_list;
 pub mod large;
 pub mod line;

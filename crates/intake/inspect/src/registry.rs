@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use linkward_evidence::Fault;
-use linkward_model::{Algorithm, Code, Digest, DigestsStream, Instant};
+use linkward_evidence::{Fault, integrity};
+use linkward_model::{Code, Digest, DigestsStream, Instant, Purl};
 use serde_json::Value;
 
 use crate::{Finding, Weight};
@@ -20,6 +20,14 @@ const SCRIPTS: &[&str] = &["preinstall", "install", "postinstall", "prepare", "p
 pub struct Compared {
     pub findings: Vec<Finding>,
     pub open: Vec<String>,
+}
+
+/// What is held against what.
+struct Held<'a> {
+    document: &'a Value,
+    archive: &'a [u8],
+    files: &'a [(String, Vec<u8>)],
+    now: Instant,
 }
 
 /// Holds an archive, and its files without their common folder, against the registry's document of the package.
@@ -37,10 +45,11 @@ pub fn compare(
         Fault::new(Code::MalformedJson, place, error.to_string())
     })?;
     let mut said = Compared::default();
+    let held = Held { document: &document, archive, files, now };
     if document.get("info").is_some_and(Value::is_object) {
-        pypi(&document, archive, files, now, &mut said)?;
+        pypi(&held, &mut said)?;
     } else if document.get("versions").is_some_and(Value::is_object) || document.get("dist").is_some() {
-        npm(&document, archive, files, now, &mut said)?;
+        npm(&held, &mut said)?;
     } else {
         let what = "is neither npm's document of a package (`versions`, or `dist` of one version) nor PyPI's (`info`)";
         return Err(Fault::new(Code::UnsupportedFormat, "$", what));
@@ -70,17 +79,15 @@ impl Compared {
         let mut stream = DigestsStream::new();
         stream.update(archive);
         let own = stream.finish();
-        let same = |digest: &Digest| own.iter().find(|own| own.algorithm() == digest.algorithm());
-        match listed.iter().filter_map(|digest| Some((digest, same(digest)?))).collect::<Vec<_>>().as_slice()
-        {
-            [] => self.open.push(
-                "the registry lists digests of other functions: the bytes were not compared".to_owned(),
-            ),
-            pairs if pairs.iter().any(|(listed, own)| listed == own) => {}
-            [(listed, own), ..] => {
+        if listed.iter().any(|digest| own.contains(digest)) {
+            return;
+        }
+        for (listed, own) in listed.iter().flat_map(|one| own.iter().map(move |own| (one, own))) {
+            if listed.algorithm() == own.algorithm() {
                 let message =
                     format!("the registry lists {}, and the archive is {}", listed.short(), own.short());
                 self.find(path, Code::DependencyReplaced, Weight::High, message);
+                return;
             }
         }
     }
@@ -115,13 +122,8 @@ fn shown(text: Option<&str>) -> String {
 
 const MANIFEST: &str = "package.json";
 
-fn npm(
-    document: &Value,
-    archive: &[u8],
-    files: &[(String, Vec<u8>)],
-    now: Instant,
-    said: &mut Compared,
-) -> Result<(), Fault> {
+fn npm(held: &Held<'_>, said: &mut Compared) -> Result<(), Fault> {
+    let Held { document, files, .. } = held;
     let own = files.iter().find(|(path, _)| path == MANIFEST).map(|(_, bytes)| bytes.as_slice());
     let own = own.ok_or_else(|| {
         Fault::new(Code::NothingFound, MANIFEST, "is not in the archive that is held against this document")
@@ -139,7 +141,7 @@ fn npm(
                 return Ok(());
             }
         },
-        None => document,
+        None => *document,
     };
     for field in ["name", "version"] {
         let (archive, registry) = (text(&own, field), text(listed, field));
@@ -192,10 +194,9 @@ fn npm(
         };
         said.differs(MANIFEST, "what it installs as commands", &list(&archive_bin), &list(&registry_bin));
     }
-    let integrity = listed.pointer("/dist/integrity").and_then(Value::as_str).unwrap_or_default();
-    let digests: Vec<Digest> = integrity.split_ascii_whitespace().filter_map(sri).collect();
-    said.bytes(MANIFEST, archive, &digests);
-    history(document, version, listed, now, said);
+    let listed_digests = listed.pointer("/dist/integrity").and_then(Value::as_str).unwrap_or_default();
+    said.bytes(MANIFEST, held.archive, &integrity::digests(listed_digests).collect::<Vec<_>>());
+    history(document, version, listed, held.now, said);
     Ok(())
 }
 
@@ -235,7 +236,7 @@ fn history(document: &Value, version: &str, listed: &Value, now: Instant, said: 
             format!("version {} before it had provenance, this one has none", shown(text(last, "version")));
         said.find(MANIFEST, Code::AttestationDowngrade, Weight::High, message);
     }
-    let publisher = |of: &'_ Value| of.pointer("/_npmUser/name").and_then(Value::as_str).map(str::to_owned);
+    let publisher = |of: &Value| of.pointer("/_npmUser/name").and_then(Value::as_str).map(str::to_owned);
     let known: BTreeSet<String> = before.iter().filter_map(|(_, of)| publisher(of)).collect();
     if let Some(publisher) = publisher(listed)
         && !known.is_empty()
@@ -249,24 +250,12 @@ fn history(document: &Value, version: &str, listed: &Value, now: Instant, said: 
     }
 }
 
-fn sri(part: &str) -> Option<Digest> {
-    use base64::Engine as _;
-    let (name, encoded) = part.split_once('-')?;
-    let bytes = base64::engine::general_purpose::STANDARD.decode(encoded).ok()?;
-    Digest::from_bytes(Algorithm::from_name(name)?, &bytes)
-}
-
 /// The metadata of an sdist.
 const SOURCE: &str = "PKG-INFO";
 
 /// Wheels and sdists carry core metadata; PyPI shows that of the first file that was uploaded of a version.
-fn pypi(
-    document: &Value,
-    archive: &[u8],
-    files: &[(String, Vec<u8>)],
-    now: Instant,
-    said: &mut Compared,
-) -> Result<(), Fault> {
+fn pypi(held: &Held<'_>, said: &mut Compared) -> Result<(), Fault> {
+    let Held { document, files, .. } = held;
     let wheel = |path: &str| path.split('/').count() == 2 && path.ends_with(".dist-info/METADATA");
     let own = files.iter().find(|(path, _)| wheel(path) || path == SOURCE);
     let (path, own) = own.ok_or_else(|| {
@@ -286,9 +275,12 @@ fn pypi(
             .collect()
     };
     let info = document.get("info").unwrap_or(&Value::Null);
-    let canonical = |name: &str| name.to_lowercase().replace(['_', '.'], "-");
+    let same = |one: &str, other: &str| match (Purl::new("pypi", one, None), Purl::new("pypi", other, None)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one == other,
+    };
     let (name, registry) = (all("Name").into_iter().next(), text(info, "name"));
-    if name.as_deref().map(canonical) != registry.map(canonical) {
+    if !name.as_deref().zip(registry).is_some_and(|(one, other)| same(one, other)) {
         said.differs(path, "name", &shown(name.as_deref()), &shown(registry));
     }
     let version = all("Version").into_iter().next();
@@ -332,9 +324,9 @@ fn pypi(
         .filter_map(|file| file.pointer("/digests/sha256")?.as_str())
         .filter_map(|hex| format!("sha256:{hex}").parse().ok())
         .collect();
-    said.bytes(path, archive, &digests);
+    said.bytes(path, held.archive, &digests);
     let times = urls.iter().filter_map(|file| text(file, "upload_time_iso_8601"));
-    said.young(path, times.min(), now);
+    said.young(path, times.min(), held.now);
     Ok(())
 }
 

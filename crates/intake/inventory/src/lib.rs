@@ -376,15 +376,9 @@ pub(crate) fn purl(kind: &str, name: &str, version: Option<&str>) -> Result<Purl
         .map_err(|error| Fault::new(Code::LockfileMalformed, format!("package `{name}`"), error.to_string()))
 }
 
-/// A digest out of an SRI string, `sha512-BASE64`; weaker functions give none.
+/// A digest out of an SRI string; weaker functions give none.
 pub(crate) fn integrity(text: &str) -> Option<Digest> {
-    use base64::Engine as _;
-    text.split_ascii_whitespace().find_map(|part| {
-        let (name, encoded) = part.split_once('-')?;
-        let algorithm = linkward_model::Algorithm::from_name(name)?;
-        let bytes = base64::engine::general_purpose::STANDARD.decode(encoded).ok()?;
-        Digest::from_bytes(algorithm, &bytes)
-    })
+    linkward_evidence::integrity::digests(text).next()
 }
 
 #[cfg(test)]

@@ -143,24 +143,27 @@ pub(crate) fn declared(text: &str) -> Option<String> {
 pub(crate) fn any_of<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let mut all: Vec<String> = names.into_iter().filter_map(declared).collect();
     all.dedup();
-    match all.as_slice() {
-        [] | [_] => all,
-        several if several.iter().all(|one| spdx::Expression::parse(one).is_ok()) => {
-            let part = |one: &String| if one.contains(' ') { format!("({one})") } else { one.clone() };
-            vec![several.iter().map(part).collect::<Vec<_>>().join(" OR ")]
-        }
-        several => vec![several.join(" or ")],
+    if all.len() < 2 {
+        return all;
     }
+    vec![joined(&all, " OR ").unwrap_or_else(|| all.join(" or "))]
 }
 
 /// Several that all apply: one expression where one of them is a choice, which a list beside others cannot say.
 pub(crate) fn all_of(licences: Vec<String>) -> Vec<String> {
-    let choice = licences.iter().any(|one| one.contains(' '));
-    if licences.len() < 2 || !choice || licences.iter().any(|one| spdx::Expression::parse(one).is_err()) {
+    if licences.len() < 2 || !licences.iter().any(|one| one.contains(' ')) {
         return licences;
     }
-    let part = |one: &String| if one.contains(' ') { format!("({one})") } else { one.clone() };
-    vec![licences.iter().map(part).collect::<Vec<_>>().join(" AND ")]
+    joined(&licences, " AND ").map_or(licences, |one| vec![one])
+}
+
+/// One expression of several; `None` where one of them is none.
+fn joined(several: &[String], word: &str) -> Option<String> {
+    let part = |one: &String| {
+        spdx::Expression::parse(one).ok()?;
+        Some(if one.contains(' ') { format!("({one})") } else { one.clone() })
+    };
+    Some(several.iter().map(part).collect::<Option<Vec<_>>>()?.join(word))
 }
 
 /// `license` and `licenses` as npm and Composer have them: a text, an object, or a list of either.
@@ -169,7 +172,7 @@ pub(crate) fn of_json(entry: &Value) -> Vec<String> {
         match value {
             Value::String(text) => found.push(text),
             Value::Object(object) => found.extend(object.get("type").and_then(Value::as_str)),
-            Value::Array(items) => items.iter().take(16).for_each(|item| names(item, found)),
+            Value::Array(items) => items.iter().for_each(|item| names(item, found)),
             _ => {}
         }
     }

@@ -102,28 +102,36 @@ impl<'a> ProofFact<'a> {
         let sbom = match self.sbom {
             Some((components, gaps)) => {
                 let gaps = room.list(gaps, |room, gap| room.text(gap))?;
-                Some(room.object([("components", Some(Value::from(components))), ("gaps", Some(gaps))])?)
+                let components = room.number(components)?;
+                Some(room.object([("components", Some(components)), ("gaps", Some(gaps))])?)
             }
             None => None,
         };
         let logged = room.list(&self.logged, |room, (origin, index)| {
-            let origin = room.text(origin)?;
-            room.object([("origin", Some(origin)), ("index", Some(Value::from(*index)))])
+            let (origin, index) = (room.text(origin)?, room.number(*index)?);
+            room.object([("origin", Some(origin)), ("index", Some(index))])
         })?;
-        let form = self.form.map(Value::from);
-        let kind = match self.predicate_type {
-            Some(kind) => Some(room.text(kind)?),
+        let mut text = |text: Option<&str>| {
+            Some(match text {
+                Some(text) => Some(room.text(text)?),
+                None => None,
+            })
+        };
+        let (form, kind) = (text(self.form)?, text(self.predicate_type)?);
+        let proven_at = match self.proven_at {
+            Some(at) => Some(room.number(at.millis())?),
             None => None,
         };
+        let record = room.number(self.record)?;
         let signer = room.value(&signer)?;
         let extensions = room.object(extensions?)?;
         room.object([
-            ("record", Some(Value::from(self.record))),
+            ("record", Some(record)),
             ("form", form),
             ("signer", Some(signer)),
             ("predicate_type", kind),
             ("predicate", predicate),
-            ("proven_at", self.proven_at.map(Instant::millis).map(Value::from)),
+            ("proven_at", proven_at),
             ("logged", Some(logged)),
             ("extensions", Some(extensions)),
             ("provenance", provenance),
@@ -137,12 +145,20 @@ impl ProvenanceFact<'_> {
         let builder = room.text(self.builder)?;
         let build_type = room.text(self.build_type)?;
         let materials = room.list(&self.materials, |room, material| room.text(material))?;
+        let exit_code = match self.exit_code {
+            Some(code) => Some(room.number(code)?),
+            None => None,
+        };
+        let finished = match self.finished {
+            Some(at) => Some(room.number(at.millis())?),
+            None => None,
+        };
         room.object([
             ("builder", Some(builder)),
             ("build_type", Some(build_type)),
             ("materials", Some(materials)),
-            ("exit_code", self.exit_code.map(Value::from)),
-            ("finished", self.finished.map(Instant::millis).map(Value::from)),
+            ("exit_code", exit_code),
+            ("finished", finished),
         ])
     }
 }
@@ -162,9 +178,10 @@ pub(crate) fn input(
     let artifact = room.value(&asked)?;
     let proofs = room.list(trusted, |room, proof| proof.to_value(room))?;
     let refusals = room.list(facts.refusals, |room, refusal| room.text(&refusal.code.to_string()))?;
+    let now = room.number(now.millis())?;
     room.object([
         ("artifact", Some(artifact)),
-        ("now", Some(Value::from(now.millis()))),
+        ("now", Some(now)),
         ("proofs", Some(proofs)),
         ("refusals", Some(refusals)),
     ])

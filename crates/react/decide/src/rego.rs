@@ -231,7 +231,8 @@ fn replace(arguments: Vec<Value>) -> anyhow::Result<Value> {
     Ok(Value::from(text.replace(old.as_ref(), new.as_ref())))
 }
 
-/// What is left of the size that facts may have; whatever is made of them takes its share, and `None` is that none is left.
+/// What is left of the size that facts may have; whatever is made of them takes its share, and `None` is that none is left. A
+/// share is what it would be as JSON, with what stands behind it: never less.
 pub(crate) struct Room(usize);
 
 impl Default for Room {
@@ -247,9 +248,19 @@ impl Room {
     }
 
     pub(crate) fn text(&mut self, text: &str) -> Option<Value> {
-        // With its quotes and what stands behind it.
-        self.take(text.len() + 3)?;
+        let escaped = |byte: u8| match byte {
+            b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+            0..0x20 => 6,
+            _ => 1,
+        };
+        self.take(text.bytes().map(escaped).sum::<usize>() + 3)?;
         Some(Value::from(text))
+    }
+
+    /// A number; the longest has twenty digits.
+    pub(crate) fn number(&mut self, number: impl Into<Value>) -> Option<Value> {
+        self.take(21)?;
+        Some(number.into())
     }
 
     /// What is absent is undefined in Rego; a null would be a value that functions stumble over.
@@ -257,6 +268,7 @@ impl Room {
         &mut self,
         members: impl IntoIterator<Item = (&'a str, Option<Value>)>,
     ) -> Option<Value> {
+        self.take(3)?;
         let present = members.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let object: Option<BTreeMap<Value, Value>> =
             present.map(|(name, value)| Some((self.text(name)?, value))).collect();
@@ -268,13 +280,8 @@ impl Room {
         items: impl IntoIterator<Item = T>,
         mut one: impl FnMut(&mut Self, T) -> Option<Value>,
     ) -> Option<Value> {
-        let list: Option<Vec<Value>> = items
-            .into_iter()
-            .map(|item| {
-                self.take(1)?;
-                one(self, item)
-            })
-            .collect();
+        self.take(3)?;
+        let list: Option<Vec<Value>> = items.into_iter().map(|item| one(self, item)).collect();
         list.map(Value::from)
     }
 
@@ -286,11 +293,11 @@ impl Room {
                 Value::Null
             }
             Json::Bool(bool) => {
-                self.take(5)?;
+                self.take(if *bool { 5 } else { 6 })?;
                 Value::from(*bool)
             }
             Json::Number(number) => {
-                self.take(8)?;
+                self.take(number.to_string().len() + 1)?;
                 match (number.as_u64(), number.as_i64(), number.as_f64()) {
                     (Some(number), ..) => Value::from(number),
                     (_, Some(number), _) => Value::from(number),
@@ -301,6 +308,7 @@ impl Room {
             Json::String(text) => self.text(text)?,
             Json::Array(items) => self.list(items, Self::value)?,
             Json::Object(members) => {
+                self.take(3)?;
                 let mut object = BTreeMap::new();
                 for (name, value) in members {
                     object.insert(self.text(name)?, self.value(value)?);

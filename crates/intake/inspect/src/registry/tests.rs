@@ -1,3 +1,4 @@
+use linkward_model::Algorithm;
 use linkward_testkit::image::{file, gzip, tar, zip};
 use serde_json::json;
 
@@ -17,14 +18,8 @@ fn archive(manifest: &str) -> Vec<u8> {
 
 fn integrity(bytes: &[u8]) -> String {
     use base64::Engine as _;
-    let mut stream = DigestsStream::new();
-    stream.update(bytes);
-    let digests = stream.finish();
-    let digest = digests.iter().find(|digest| digest.algorithm() == Algorithm::Sha512).unwrap();
-    let hex = digest.hex();
-    let bytes: Vec<u8> =
-        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
-    format!("sha512-{}", base64::engine::general_purpose::STANDARD.encode(bytes))
+    let digest = Digest::of(Algorithm::Sha512, bytes);
+    format!("sha512-{}", base64::engine::general_purpose::STANDARD.encode(digest.as_bytes()))
 }
 
 /// As the registry keeps it: optional dependencies among the others, commands named.

@@ -8,14 +8,13 @@ use crate::{Kind, Look, Report, Rule, Weight};
 pub(crate) const RULE: Rule =
     Rule { code: Code::EncodedPayload, weight: Weight::High, looks: &[Look::Of(&[Kind::Source], look)] };
 
-/// What runs text, as a word of its own: `re.compile(`, `isFunction(` and the `exec(` of a regular expression run none.
-const CALLS: &[&str] = &["eval(", "exec(", "Function(", "execSync(", "compile(", "loadstring("];
+/// What runs text, as a word of its own: `isFunction(` runs none.
+const CALLS: &[&str] = &["eval(", "Function(", "execSync(", "loadstring("];
+/// The same, and of nothing: `re.compile(` and the `exec(` of a regular expression run none.
+const ALONE: &[&str] = &["exec(", "compile("];
 /// The same, wherever it stands.
 const RUNS: &[&str] = &[
     "child_process",
-    "window.eval(",
-    "global.eval(",
-    "globalThis.eval(",
     "builtins.exec(",
     "os.system(",
     "subprocess.",
@@ -70,13 +69,13 @@ fn look(text: &str, report: &mut Report<'_>) {
 }
 
 fn runs(text: &str) -> bool {
-    let alone = |call: &&str| {
-        text.match_indices(*call).any(|(at, _)| {
+    let any = |calls: &[&str], not_behind: &[char]| {
+        calls.iter().flat_map(|call| text.match_indices(call)).any(|(at, _)| {
             let before = text.get(..at).and_then(|text| text.chars().next_back());
-            !before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '$' | '.'))
+            !before.is_some_and(|c| c.is_alphanumeric() || not_behind.contains(&c))
         })
     };
-    RUNS.iter().any(|word| text.contains(word)) || CALLS.iter().any(alone)
+    RUNS.iter().any(|word| text.contains(word)) || any(CALLS, &['_', '$']) || any(ALONE, &['_', '$', '.'])
 }
 
 /// The runs of what encodings are made of, within quotes, that are long: where they begin, and how long they are.

@@ -33,8 +33,8 @@ fn look(text: &str, report: &mut Report<'_>) {
     }
 }
 
-/// Invisible characters that belong to no visible one, the longest run of them, and all characters. A variation selector behind
-/// a symbol chooses how that is drawn, tags behind a black flag name a country: emoji are made of them.
+/// Invisible characters that belong to no visible one, the longest run of them, and all characters. A variation selector that Unicode
+/// lists (1 to 3 for letters and signs, 15 and 16 for emoji) behind a symbol chooses how that is drawn, tags behind a black flag name a country: emoji are made of them.
 fn hidden(line: &str) -> (usize, usize, usize) {
     let (mut count, mut longest, mut run, mut all) = (0, 0, 0, 0);
     let mut before = ' ';
@@ -42,7 +42,7 @@ fn hidden(line: &str) -> (usize, usize, usize) {
     for c in line.chars() {
         all += 1;
         let invisible = match c {
-            '\u{fe00}'..='\u{fe0f}' => {
+            '\u{fe00}'..='\u{fe02}' | '\u{fe0e}' | '\u{fe0f}' => {
                 is_invisible(before) || before.is_ascii_alphabetic() || before.is_whitespace()
             }
             '\u{e0020}'..='\u{e007f}' => {

@@ -20,12 +20,12 @@ use linkward_model::{Code, Digest};
 use crate::{Inventory, Lock, Package, Source, assemble, java, rpm};
 
 pub(crate) use crate::program::{HEAD, is_program};
+pub use os_release::Release;
+pub(crate) use os_release::is_release;
+
 pub(crate) fn is_copyright(path: &str) -> bool {
     dpkg::of_copyright(path).is_some()
 }
-
-pub use os_release::Release;
-pub(crate) use os_release::is_release;
 
 /// One kind of place where installed packages are written down. Purls of distributions get their namespace and release
 /// in the end: which distribution it is may stand in a file that comes later.
@@ -65,7 +65,7 @@ pub const MAX_FILE: u64 = 96 << 20;
 pub fn is_installed(path: &str) -> bool {
     os_release::is_release(path)
         || java::is_archive(path)
-        || dpkg::of_copyright(path).is_some()
+        || is_copyright(path)
         || PLACES.iter().any(|place| (place.at)(path))
 }
 
@@ -121,7 +121,7 @@ impl Catalogue {
             }
             return;
         }
-        if dpkg::of_copyright(path).is_some() {
+        if is_copyright(path) {
             self.copyrights.insert(path.to_owned(), dpkg::copyright(bytes));
             return;
         }

@@ -190,6 +190,44 @@ fn facts_are_what_regorus_would_make_of_them() {
     assert_eq!(Room::default().value(&facts), Some(Value::from(facts)));
 }
 
+proptest::proptest! {
+    /// What is larger as JSON finds no room; what finds none is not smaller by more than a byte for each thing that holds others.
+    #[test]
+    fn room_is_measured_as_json(facts in json_value()) {
+        let bytes = facts.to_string().len();
+        proptest::prop_assert!(Room(bytes - 1).value(&facts).is_none(), "{facts}");
+        proptest::prop_assert!(Room(bytes + 1 + holders(&facts)).value(&facts).is_some(), "{facts}");
+    }
+}
+
+fn json_value() -> impl proptest::strategy::Strategy<Value = Json> {
+    use proptest::prelude::*;
+    let leaf = prop_oneof![
+        Just(Json::Null),
+        any::<bool>().prop_map(Json::from),
+        any::<i64>().prop_map(Json::from),
+        any::<u64>().prop_map(Json::from),
+        any::<f64>().prop_map(Json::from),
+        any::<String>().prop_map(Json::from),
+        "[\\x00-\\x22\\\\]{0,40}".prop_map(Json::from),
+    ];
+    leaf.prop_recursive(4, 64, 8, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..8).prop_map(Json::from),
+            proptest::collection::vec((any::<String>(), inner), 0..8)
+                .prop_map(|members| Json::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+fn holders(facts: &Json) -> usize {
+    match facts {
+        Json::Array(items) => 1 + items.iter().map(holders).sum::<usize>(),
+        Json::Object(members) => 1 + members.values().map(holders).sum::<usize>(),
+        _ => 0,
+    }
+}
+
 /// The room is taken by everything: texts, names, numbers, and the number of things.
 #[test]
 fn facts_take_room_by_what_they_hold() {
